@@ -78,9 +78,7 @@ def planes_from_video_frame(picture: av.VideoFrame, size: tuple[int, int] | None
         )
     half = ((height + 1) // 2, (width + 1) // 2)
     shapes = ((height, width), half, half)
-    y, u, v = (
-        _plane_array(picture.planes[i], *shape) for i, shape in enumerate(shapes)
-    )
+    y, u, v = (_plane_array(picture.planes[i], *shape) for i, shape in enumerate(shapes))
     return Planes(y, u, v)
 
 

@@ -1,0 +1,138 @@
+"""The carrier: H.265 through PyAV, x265 on the way out, libavcodec on the way in.
+
+Low latency throughout: no B-frames, no look-ahead, one picture in and one access unit out,
+parameter sets in front of every IRAP, so that a receiver can join at any of them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.video.frame import PictureType
+
+from engines.errors import CarrierError
+from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
+
+KEYFRAME_INTERVAL = 250  # frames; x265's own default
+VBV_SECONDS = 0.5  # how much of the bitrate may leave at once
+QP_TO_LAMBDA = 118  # libavutil's FF_QP2LAMBDA
+PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CodedPicture:
+    """One access unit in Annex B form. `qp` is the picture's mean, as x265 reports it."""
+
+    data: bytes
+    irap: bool
+    qp: float
+    number: int
+
+
+class CarrierEncoder:
+    """x265, tuned for zero latency, at a bitrate (bit/s), a CRF or a fixed QP."""
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        fps: float,
+        *,
+        bitrate_bps: int | None = None,
+        crf: float | None = None,
+        qp: int | None = None,
+        preset: str = "medium",
+        keyframe_interval: int = KEYFRAME_INTERVAL,
+        threads: int = 2,
+    ) -> None:
+        if [bitrate_bps, crf, qp].count(None) != 2:
+            raise CarrierError("give the carrier one of bitrate_bps, crf and qp")
+        if preset not in PRESETS:
+            raise CarrierError(f"unknown x265 preset {preset!r}; known: {', '.join(PRESETS)}")
+        context = av.CodecContext.create("libx265", "w")
+        assert isinstance(context, av.VideoCodecContext)
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.framerate = Fraction(fps).limit_denominator(1001)
+        context.time_base = 1 / context.framerate
+        params = [
+            "log-level=error", "repeat-headers=1", "bframes=0", "scenecut=0",
+            f"keyint={keyframe_interval}", f"min-keyint={min(keyframe_interval, 250)}",
+            f"pools={threads}", f"frame-threads={1 if threads < 4 else 2}",
+            "colorprim=bt709", "transfer=bt709", "colormatrix=bt709", "range=limited",
+        ]  # fmt: skip
+        if bitrate_bps is not None:
+            kbps = max(1, round(bitrate_bps / 1000))
+            vbv = max(1, round(kbps * VBV_SECONDS))
+            params += [f"bitrate={kbps}", f"vbv-maxrate={kbps}", f"vbv-bufsize={vbv}"]
+        elif crf is not None:
+            params.append(f"crf={crf}")
+        else:
+            params.append(f"qp={qp}")
+        context.options = {
+            "preset": preset,
+            "tune": "zerolatency",
+            "forced-idr": "1",
+            "x265-params": ":".join(params),
+        }
+        try:
+            context.open()
+        except av.FFmpegError as error:
+            raise CarrierError(f"x265 refused {width}x{height}: {error}") from error
+        self._context = context
+
+    def encode(self, planes: Planes, number: int, *, irap: bool = False) -> list[CodedPicture]:
+        """Encode one picture; `number` must rise. With `irap` the picture starts anew (IDR)."""
+        picture = planes_to_video_frame(planes)
+        picture.pts = number
+        if irap:
+            picture.pict_type = PictureType.I
+        try:
+            packets = self._context.encode(picture)
+        except av.FFmpegError as error:
+            raise CarrierError(f"x265 could not encode picture {number}: {error}") from error
+        return [_coded_picture(packet) for packet in packets]
+
+    def close(self) -> list[CodedPicture]:
+        """Flush: the pictures still inside."""
+        return [_coded_picture(packet) for packet in self._context.encode(None)]
+
+
+class CarrierDecoder:
+    """libavcodec's H.265 decoder: an access unit in, its picture out at once."""
+
+    def __init__(self, threads: int = 1) -> None:
+        context = av.CodecContext.create("hevc", "r")
+        assert isinstance(context, av.VideoCodecContext)
+        context.thread_count = threads
+        context.thread_type = "SLICE"  # frame threads would hold pictures back
+        context.flags |= av.codec.context.Flags.low_delay
+        self._context = context
+
+    def decode(self, data: bytes, number: int) -> list[tuple[int, Planes]]:
+        """Pictures that an access unit completes, each with the number of its access unit.
+
+        Raises CarrierError for data that does not decode; the decoder stays usable.
+        """
+        packet = av.Packet(data)
+        packet.pts = packet.dts = number
+        try:
+            pictures = self._context.decode(packet)
+        except av.FFmpegError as error:
+            raise CarrierError(f"access unit {number} does not decode: {error}") from error
+        return [
+            (number if picture.pts is None else picture.pts, planes_from_video_frame(picture))
+            for picture in pictures
+        ]
+
+
+def _coded_picture(packet: av.Packet) -> CodedPicture:
+    qp = 0.0
+    for side_data in packet.iter_sidedata():
+        if side_data.data_type == "quality_stats":
+            qp = struct.unpack_from("<I", bytes(side_data))[0] / QP_TO_LAMBDA
+    return CodedPicture(bytes(packet), packet.is_keyframe, qp, packet.pts or 0)
