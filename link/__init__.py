@@ -1,1 +1,19 @@
+"""What travels between the two ends: H.265 over RTP, its side information, and the WebRTC session.
 
+The wire code is pure (bytes in, values out, the clock passed in); sockets live in `transport`,
+`whip_client` and `whip_server` alone. In the order data flows:
+
+    access_unit -> nal -> side_info -> payload -> packet -> history, pacer    (the streamer's end)
+    packet -> sequence, nack -> jitter -> payload -> nal -> access_unit       (the viewer's end)
+    sdp, transport, sender, receiver, whip_client, whip_server                (the session)
+
+Errors (`link.errors`), all of them and nothing else:
+
+    LinkError
+    ├── WireError (also ValueError)    bytes from the wire do not parse
+    │   └── SideInfoError              the side information is damaged, or newer than this version
+    ├── SignallingError                the session could not be set up
+    │   ├── Unreachable                nobody answers at the peer's address
+    │   └── Refused(status, message)   the peer answered no
+    └── SessionEnded(reason)           the session was up and is over
+"""
