@@ -1,0 +1,116 @@
+"""Configuration: a frozen dataclass filled from the command line, a YAML file and its defaults."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import Field, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from daemon.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    T = TypeVar("T", bound=DataclassInstance)
+
+MAX_FILE_BYTES = 1 << 20
+_COMMAND_LINE = "command line"
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def key(default: Any, parse: Callable[[Any], Any]) -> Any:
+    """A dataclass field whose raw value (of file or command line) goes through `parse`.
+
+    `parse` returns the value of the field, or raises ValueError with what it expected:
+    `raise ValueError("a size such as 1280x720")`.
+    """
+    return field(default=default, metadata={"parse": parse})
+
+
+def load(cls: type[T], path: Path | None, overrides: Mapping[str, object]) -> T:
+    """The configuration: command line (`overrides`, None = not given) over file over default.
+
+    Raises UsageError for a file that cannot be read, an unknown key (naming the nearest) or a
+    value of the wrong kind (naming what was expected).
+    """
+    values = _checked(cls, _read(path), str(path)) if path is not None else {}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    values.update(_checked(cls, given, _COMMAND_LINE))
+    return cls(**values)
+
+
+def _read(path: Path) -> Mapping[object, object]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    if len(text) > MAX_FILE_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_FILE_BYTES} bytes: not a configuration")
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{path}: expected lines of the form `key: value`")
+    return content
+
+
+def _checked(cls: type[T], raw: Mapping[Any, object], origin: str) -> dict[str, Any]:
+    known = {f.name: f for f in fields(cls)}
+    hints = get_type_hints(cls)
+    values = {}
+    for name, value in raw.items():
+        if name not in known:
+            raise UsageError(_unknown(str(name), list(known), origin))
+        values[str(name)] = _value(known[name], hints[name], value, origin)
+    return values
+
+
+def _value(spec: Field[Any], hint: Any, value: object, origin: str) -> Any:
+    parse = spec.metadata.get("parse")
+    try:
+        if parse is not None and not (value is None and _is_optional(hint)):
+            return parse(value)
+        return _typed(hint, value)
+    except ValueError as error:
+        where = (
+            f"--{spec.name.replace('_', '-')}"
+            if origin == _COMMAND_LINE
+            else f"{origin}: {spec.name}"
+        )
+        raise UsageError(f"{where}: expected {error}, not {value!r}") from error
+
+
+def _typed(hint: Any, value: object) -> Any:
+    kinds = get_args(hint) if _is_union(hint) else (hint,)
+    for kind in kinds:
+        if kind is type(None) and value is None:
+            return None
+        if kind is Path and isinstance(value, str):
+            return Path(value)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if type(value) is kind or (isinstance(value, kind) and not isinstance(value, bool)):
+            return value
+    raise ValueError(" or ".join(_NAMES.get(k, "a path") for k in kinds if k is not type(None)))
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def _is_optional(hint: Any) -> bool:
+    return _is_union(hint) and type(None) in get_args(hint)
+
+
+def _unknown(name: str, known: list[str], origin: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"{origin}: unknown key {name!r}; the nearest known key is {near[0]!r}"

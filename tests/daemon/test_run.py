@@ -1,0 +1,63 @@
+import asyncio
+import os
+import signal
+
+import pytest
+
+from daemon.errors import RunError, UsageError
+from daemon.run import run
+from engines.errors import UnknownEngineError, WeightsError
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("no such camera"), 2),
+        (RunError("disk gone"), 1),
+        (UnknownEngineError("unknown engine"), 2),
+        (WeightsError("weights damaged"), 1),
+    ],
+)
+def test_an_error_becomes_one_line_and_an_exit_code(
+    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main(stop: asyncio.Event) -> None:
+        raise error
+
+    assert run(main, name="denc-stream") == code
+    printed = capsys.readouterr()
+    assert str(error) in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_main_end_in_its_own_time(number: signal.Signals) -> None:
+    steps = []
+
+    async def main(stop: asyncio.Event) -> None:
+        os.kill(os.getpid(), number)
+        await stop.wait()
+        await asyncio.sleep(0.01)
+        steps.append("closed the file")
+
+    assert run(main) == 0
+    assert steps == ["closed the file"]
+
+
+def test_the_second_signal_ends_at_once() -> None:
+    async def main(stop: asyncio.Event) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await stop.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    assert run(main) == 1
+
+
+def test_a_bug_is_not_hidden() -> None:
+    async def main(stop: asyncio.Event) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(main)
