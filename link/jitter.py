@@ -125,7 +125,7 @@ class JitterBuffer:
             return False
         if sequence > self._newest:
             self._note_holes(sequence, packet.timestamp, now_us)
-        elif not self._entered and sequence < (lowest := min(self._packets)):
+        elif not self._entered and sequence < (lowest := min(self._packets, default=sequence)):
             self._await(range(sequence + 1, lowest), now_us, self._latency_budget_us)
         else:
             self._counts.packets_recovered += self._nacks.arrived(sequence)

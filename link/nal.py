@@ -15,8 +15,8 @@ NAL_HEADER_BYTES = 2
 START_CODE = b"\0\0\0\1"
 _SHORT_START_CODE = b"\0\0\1"
 _LAST_VCL_TYPE = 31
-_NEEDS_ESCAPE = re.compile(rb"\0\0(?=[\0-\3])")
-_ESCAPED = re.compile(rb"\0\0\3")
+_NEEDS_ESCAPE = re.compile(rb"\x00\x00(?=[\x00-\x03])")
+_ESCAPED = re.compile(rb"\x00\x00\x03")
 
 
 class NalType(IntEnum):
@@ -92,9 +92,9 @@ def join_annexb(nals: Iterable[bytes]) -> bytes:
 
 def escape_rbsp(rbsp: bytes) -> bytes:
     """Puts emulation prevention bytes in (ITU-T H.265, 7.4.2.1): no start code inside a unit."""
-    return _NEEDS_ESCAPE.sub(b"\0\0\3", rbsp)
+    return _NEEDS_ESCAPE.sub(b"\x00\x00\x03", rbsp)
 
 
 def unescape_rbsp(data: bytes) -> bytes:
     """Takes emulation prevention bytes out: the inverse of `escape_rbsp`."""
-    return _ESCAPED.sub(b"\0\0", data)
+    return _ESCAPED.sub(b"\x00\x00", data)
