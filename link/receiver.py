@@ -1,0 +1,238 @@
+"""The receiving end of a session: RTP in, access units out, feedback sent.
+
+the peer -> SRTP -> (RTX unwrapped) -> JitterBuffer -> UnitQueue -> receive()
+                                           |
+NACK, PLI, receiver reports <--------------+
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+
+from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket, RtpPacket
+
+from link import reports
+from link.access_unit import AccessUnit
+from link.errors import SessionEnded, WireError
+from link.history import parse_rtx
+from link.jitter import JitterBuffer
+from link.packet import MediaPacket
+from link.sdp import VideoParameters
+from link.session_life import SessionLife
+from link.transport import MediaTransport, monotonic_us
+from link.unit_queue import UnitQueue
+
+MAX_QUEUED_UNITS = 64
+MAX_QUEUED_BYTES = 16 << 20
+PLI_INTERVAL_US = 300_000
+REPORT_INTERVAL_US = 500_000  # keeps the sender's own probing quiet
+FEEDBACK_TICK_S = 0.01  # of retry timers
+SOURCE_SILENCE_US = 500_000  # then another SSRC may take over
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReceiverStats:
+    """Figures since the session began."""
+
+    bytes_received: int  # RTP payloads, retransmissions included
+    packets_received: int
+    packets_lost: int  # never came, not even again
+    packets_recovered: int  # came after they had been asked for
+    nacks_sent: int  # packets asked for
+    plis_sent: int
+    units: int  # access units put out
+    units_lost: int  # given up, or dropped because nobody took them
+    jitter_ms: float
+    rtt_ms: float | None
+    queue_units: int
+
+
+class MediaReceiver:
+    """Made by `link.whip_server`, connected; everything runs on one event loop."""
+
+    def __init__(
+        self,
+        transport: MediaTransport,
+        video: VideoParameters,
+        *,
+        on_closed: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.peer_network_ids = video.network_ids
+        self._transport = transport
+        self._video = video
+        self._on_session_closed = on_closed
+        self._life = SessionLife(self._clean_up)
+        self._ssrc = secrets.randbits(32)
+        self._cname = secrets.token_hex(8)
+        self._media_ssrc: int | None = None
+        self._media_us = 0  # arrival of the last packet from it
+        self._jitter = JitterBuffer()
+        self._statistics = reports.ReceptionStatistics()
+        self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
+        self._ready = asyncio.Event()
+        self._gap = False  # units in front of the next one to be queued were dropped here
+        self._irap_asked = False
+        self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
+        self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
+        self._bytes = self._packets = self._nacks = self._plis = self._dropped = 0
+
+    def start(self) -> None:
+        """Begins to receive; the first thing the sender gets is a request for an IRAP."""
+        self._transport.start(self)
+        self._life.spawn(self._feedback_loop())
+
+    async def receive(self) -> AccessUnit:
+        """The next access unit, in order. Raises SessionEnded when no more will come.
+
+        Units wait in a bounded queue; when nobody takes them the oldest go, up to an IRAP, and
+        the next one has `gap_before`. For one caller at a time.
+        """
+        while True:
+            unit = self._units.pop()
+            if unit is not None:
+                return unit
+            if self._life.reason is not None:
+                raise SessionEnded(self._life.reason)
+            self._ready.clear()
+            await self._ready.wait()
+
+    def request_irap(self) -> None:
+        """Asks the sender for an IRAP, again and again at a bounded rate until one comes."""
+        self._irap_asked = True
+
+    def stats(self) -> ReceiverStats:
+        counts = self._jitter.counts
+        rtt_us = self._transport.rtt_us
+        return ReceiverStats(
+            bytes_received=self._bytes,
+            packets_received=self._packets,
+            packets_lost=counts.packets_lost,
+            packets_recovered=counts.packets_recovered,
+            nacks_sent=self._nacks,
+            plis_sent=self._plis,
+            units=counts.units,
+            units_lost=counts.units_lost + self._dropped,
+            jitter_ms=self._statistics.jitter_ms,
+            rtt_ms=None if rtt_us is None else rtt_us / 1000,
+            queue_units=len(self._units),
+        )
+
+    async def wait_closed(self) -> str:
+        """Waits for the end of the session; why it ended, for the user."""
+        return await self._life.wait()
+
+    async def close(self) -> None:
+        """Says goodbye and closes everything; may be called twice."""
+        self.end("closed here")
+        await self._life.wait()
+
+    def end(self, reason: str) -> None:
+        """Lets the session end for `reason`; `wait_closed` tells when it has."""
+        self._life.end(reason)
+        self._ready.set()
+
+    async def is_alive(self, timeout_s: float) -> bool:
+        """Whether the peer gives a sign of life within `timeout_s`."""
+        return self._life.reason is None and await self._transport.is_alive(timeout_s)
+
+    # what arrives: MediaHandler
+
+    def on_rtp(self, packet: RtpPacket, now_us: int) -> None:
+        self._packets += 1
+        self._bytes += len(packet.payload)
+        if packet.payload_type == self._video.payload_type:
+            if self._is_our_source(packet.ssrc, now_us):
+                self._media_us = now_us
+                self._statistics.add(packet.sequence_number, packet.timestamp, now_us)
+                self._add(packet, packet.sequence_number, packet.payload, now_us)
+        elif packet.payload_type == self._video.rtx_payload_type:
+            try:
+                sequence, payload = parse_rtx(packet.payload)
+            except WireError:
+                return  # padding that probes bandwidth
+            self._add(packet, sequence, payload, now_us)
+
+    def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None:
+        for packet in packets:
+            if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._media_ssrc:
+                self._statistics.add_sender_report(packet.sender_info.ntp_timestamp, now_us)
+            elif isinstance(packet, RtcpByePacket) and self._concerns_us(packet):
+                self.end("the sender said goodbye")
+
+    def on_closed(self, reason: str) -> None:
+        self.end(reason)
+
+    def _concerns_us(self, packet: RtcpByePacket) -> bool:
+        return self._media_ssrc is None or self._media_ssrc in packet.sources
+
+    def _is_our_source(self, ssrc: int, now_us: int) -> bool:
+        """One SSRC at a time: another one counts once the first is silent (a restarted sender)."""
+        if ssrc == self._media_ssrc:
+            return True
+        if self._media_ssrc is not None and now_us - self._media_us < SOURCE_SILENCE_US:
+            return False
+        if self._media_ssrc is not None:
+            logger.info("the sender changed its SSRC")
+        self._pli_limit.allow(now_us)  # a stream begins with an IRAP: give it time to arrive
+        self._media_ssrc = ssrc
+        self._statistics = reports.ReceptionStatistics()
+        return True
+
+    def _add(self, packet: RtpPacket, sequence: int, payload: bytes, now_us: int) -> None:
+        marker = bool(packet.marker)
+        self._jitter.add(MediaPacket(sequence, packet.timestamp, marker, payload), now_us)
+        self._put_out(now_us)
+
+    def _put_out(self, now_us: int) -> None:
+        while (unit := self._jitter.pop(now_us)) is not None:
+            if self._gap:
+                unit = replace(unit, gap_before=True)
+            dropped = self._units.put(unit)
+            self._dropped += dropped
+            self._gap = dropped > 0
+            self._irap_asked = (self._irap_asked and not unit.irap) or self._units.needs_irap
+            self._ready.set()
+
+    # what leaves
+
+    async def _feedback_loop(self) -> None:
+        while True:
+            now_us = monotonic_us()
+            self._put_out(now_us)
+            packets = self._feedback(now_us)
+            report = self._report(now_us) if self._report_limit.allow(now_us) else None
+            if packets or report:
+                message = reports.compound(self._ssrc, self._cname, packets, report)
+                await self._transport.send(message)
+            await asyncio.sleep(FEEDBACK_TICK_S)
+
+    def _feedback(self, now_us: int) -> list[AnyRtcpPacket]:
+        if self._transport.rtt_us is not None:
+            self._jitter.set_rtt(self._transport.rtt_us)
+        packets: list[AnyRtcpPacket] = []
+        media_ssrc = self._media_ssrc or 0
+        missing = self._jitter.missing(now_us)
+        if missing and self._video.nack:
+            self._nacks += len(missing)
+            packets.append(reports.nack(self._ssrc, media_ssrc, missing))
+        wanted = self._irap_asked or self._jitter.irap_wanted or self._jitter.counts.units == 0
+        if wanted and self._media_ssrc is not None and self._pli_limit.allow(now_us):
+            self._plis += 1
+            packets.append(reports.pli(self._ssrc, media_ssrc))
+        return packets
+
+    def _report(self, now_us: int) -> RtcpRrPacket:
+        if self._media_ssrc is None:
+            return RtcpRrPacket(self._ssrc)
+        return RtcpRrPacket(self._ssrc, [self._statistics.report(self._media_ssrc, now_us)])
+
+    async def _clean_up(self, reason: str) -> None:
+        self._ready.set()
+        goodbye = [reports.bye([self._ssrc])]
+        await self._transport.send(reports.compound(self._ssrc, self._cname, goodbye))
+        await self._transport.close()
+        await self._on_session_closed(reason)

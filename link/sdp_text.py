@@ -1,0 +1,125 @@
+"""Writing offer and answer of one H.265 stream: the other half of `link.sdp`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiortc import RTCRtpCodecParameters
+from aiortc.rtcrtpparameters import RTCRtcpFeedback
+from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription, SsrcDescription
+
+from link.sdp import (
+    CLOCK_RATE_HZ,
+    NETWORKS_ATTRIBUTE,
+    PeerDescription,
+    TransportParameters,
+    VideoParameters,
+)
+
+OFFER_PAYLOAD_TYPE = 96
+OFFER_RTX_PAYLOAD_TYPE = 97
+_FEEDBACK = (("nack", None), ("nack", "pli"), ("ccm", "fir"))
+_SENDER_FEEDBACK = (*_FEEDBACK, ("goog-remb", None))
+_DISCARD_PORT = 9  # the addresses stand in the candidates (RFC 8829, section 5.2.1)
+
+
+@dataclass(frozen=True)
+class Ssrcs:
+    """Sources of the sender (RFC 5576)."""
+
+    media: int
+    rtx: int
+    cname: str
+
+
+def make_offer(
+    transport: TransportParameters, ssrcs: Ssrcs, network_ids: Sequence[bytes]
+) -> tuple[str, VideoParameters]:
+    """SDP text of our own send-only offer, and what it says."""
+    video = VideoParameters(
+        mid="0",
+        payload_type=OFFER_PAYLOAD_TYPE,
+        rtx_payload_type=OFFER_RTX_PAYLOAD_TYPE,
+        nack=True,
+        pli=True,
+        fir=True,
+        network_ids=tuple(network_ids),
+    )
+    media = _video_section(transport, video, "sendonly")
+    media.rtp.codecs[0].rtcpFeedback = [RTCRtcpFeedback(*item) for item in _SENDER_FEEDBACK]
+    media.msid = f"{ssrcs.cname} {ssrcs.cname}"
+    media.ssrc_group = [GroupDescription("FID", [ssrcs.media, ssrcs.rtx])]
+    media.ssrc = [SsrcDescription(ssrc, cname=ssrcs.cname) for ssrc in (ssrcs.media, ssrcs.rtx)]
+    text = _header(transport, video.mid) + _section_text(media, network_ids)
+    return text, video
+
+
+def make_answer(
+    offer: PeerDescription, transport: TransportParameters, network_ids: Sequence[bytes]
+) -> str:
+    """SDP text of our receive-only answer: the video section taken, every other one rejected."""
+    text = _header(transport, offer.video.mid)
+    for index, theirs in enumerate(offer.session.media):
+        if index == offer.section:
+            ours = _video_section(transport, offer.video, "recvonly")
+            text += _section_text(ours, network_ids)
+        else:
+            text += _rejected(theirs)
+    return text
+
+
+def _header(transport: TransportParameters, mid: str) -> str:
+    session = SessionDescription()
+    session_id = int.from_bytes((transport.ice.usernameFragment or "").encode()[:7], "big")
+    session.origin = f"- {session_id} 1 IN IP4 127.0.0.1"
+    session.group = [GroupDescription("BUNDLE", [mid])]
+    return str(session)
+
+
+def _video_section(
+    transport: TransportParameters, video: VideoParameters, direction: str
+) -> MediaDescription:
+    media = MediaDescription("video", _DISCARD_PORT, "UDP/TLS/RTP/SAVPF", [])
+    media.host = media.rtcp_host = "0.0.0.0"
+    media.rtcp_port = _DISCARD_PORT
+    media.rtcp_mux = True
+    media.direction = direction
+    media.rtp.muxId = video.mid
+    media.rtp.codecs = _codecs(video)
+    media.fmt = [codec.payloadType for codec in media.rtp.codecs]
+    media.ice = transport.ice
+    media.dtls = transport.dtls
+    media.ice_candidates = list(transport.candidates)
+    media.ice_candidates_complete = True
+    return media
+
+
+def _codecs(video: VideoParameters) -> list[RTCRtpCodecParameters]:
+    wanted = {
+        ("nack", None): video.nack,
+        ("nack", "pli"): video.pli,
+        ("ccm", "fir"): video.fir,
+    }
+    h265 = RTCRtpCodecParameters("video/H265", CLOCK_RATE_HZ, payloadType=video.payload_type)
+    h265.parameters = dict(video.format_parameters)
+    h265.rtcpFeedback = [RTCRtcpFeedback(*item) for item in _FEEDBACK if wanted[item]]
+    if video.rtx_payload_type is None:
+        return [h265]
+    rtx = RTCRtpCodecParameters("video/rtx", CLOCK_RATE_HZ, payloadType=video.rtx_payload_type)
+    rtx.parameters = {"apt": video.payload_type}
+    return [h265, rtx]
+
+
+def _section_text(media: MediaDescription, network_ids: Sequence[bytes]) -> str:
+    text = str(media)
+    if network_ids:
+        text += NETWORKS_ATTRIBUTE + ",".join(item.hex() for item in network_ids) + "\r\n"
+    return text
+
+
+def _rejected(theirs: MediaDescription) -> str:
+    """Answer to a section that is not taken: port 0 (RFC 3264, section 6)."""
+    formats = " ".join(map(str, theirs.fmt))
+    mid = f"a=mid:{theirs.rtp.muxId}\r\n" if theirs.rtp.muxId else ""
+    return (
+        f"m={theirs.kind} 0 {theirs.profile} {formats}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n{mid}"
+    )

@@ -1,0 +1,307 @@
+"""The sending end of a session: access units in, RTP out, feedback answered.
+
+send() -> UnitQueue -> packetize -+-> Pacer -> SRTP -> the peer
+               retransmissions ---+     |
+                                        +-> SendHistory <- NACK
+"""
+
+import asyncio
+import secrets
+import struct
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    AnyRtcpPacket,
+    RtcpByePacket,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+    RtpPacket,
+    unpack_remb_fci,
+)
+
+from link import reports
+from link.access_unit import AccessUnit
+from link.errors import WireError
+from link.history import SendHistory, rtx_payload
+from link.nal import split_annexb
+from link.pacer import Pacer
+from link.packet import MediaPacket
+from link.payload import DEFAULT_MAX_PAYLOAD_BYTES, packetize
+from link.sdp import VideoParameters
+from link.sdp_text import Ssrcs
+from link.sequence import RTP_CLOCK_HZ
+from link.session_life import SessionLife
+from link.transport import MediaTransport, monotonic_us
+from link.unit_queue import UnitQueue
+
+DEFAULT_PACING_BPS = 20_000_000  # until set_bitrate
+IRAP_REQUEST_INTERVAL_US = 300_000
+REPORT_INTERVAL_S = 1.0
+MAX_QUEUED_RETRANSMISSIONS = 512
+_HEADER_BYTES = 12 + 16 + 28  # RTP, SRTP tag, UDP and IPv4: what pacing counts on top of a payload
+
+
+@dataclass(frozen=True)
+class SenderStats:
+    """Figures since the session began, or as last reported by the peer."""
+
+    bytes_sent: int  # RTP and RTCP before encryption
+    packets_sent: int  # retransmissions aside
+    packets_retransmitted: int
+    nacks: int  # packets that the peer asked for
+    plis: int  # PLI and FIR
+    rtt_ms: float | None
+    fraction_lost: float  # 0..1, last receiver report
+    queue_packets: int  # waiting to be sent, about
+    units_dropped: int
+    remb_bps: int | None
+
+
+class MediaSender:
+    """Made by `link.whip_client.publish`, connected; everything runs on one event loop.
+
+    `on_closed` gets the reason once everything is closed, whichever end closed it.
+    """
+
+    def __init__(
+        self,
+        transport: MediaTransport,
+        video: VideoParameters,
+        ssrcs: Ssrcs,
+        *,
+        on_irap_request: Callable[[], None],
+        on_closed: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.peer_network_ids = video.network_ids
+        self._transport = transport
+        self._video = video
+        self._ssrcs = ssrcs
+        self._on_irap_request = on_irap_request
+        self._on_session_closed = on_closed
+        self._life = SessionLife(self._clean_up)
+        self._units = UnitQueue()
+        self._media: deque[MediaPacket] = deque()
+        self._retransmissions: deque[MediaPacket] = deque()
+        self._history = SendHistory()
+        self._pacer = Pacer(DEFAULT_PACING_BPS)
+        self._irap_limit = reports.RateLimit(IRAP_REQUEST_INTERVAL_US)
+        self._wake = asyncio.Event()
+        self._sequence = secrets.randbits(16)
+        self._rtx_sequence = secrets.randbits(16)
+        self._last_sent: tuple[int, int] | None = None  # RTP timestamp, Unix time in us
+        self._octets = self._packets = self._retransmitted = 0
+        self._nacks = self._plis = self._dropped = 0
+        self._fraction_lost = 0.0
+        self._rtt_us: int | None = None
+        self._remb_bps: int | None = None
+
+    def start(self) -> None:
+        """Begins to send; asks for the IRAP that a stream has to begin with."""
+        self._transport.start(self)
+        self._life.spawn(self._send_loop())
+        self._life.spawn(self._report_loop())
+        self._request_irap()
+
+    def send(self, unit: AccessUnit) -> bool:
+        """Queues a unit; never blocks.
+
+        False when an access unit was lost: the queue was full (see UnitQueue for which units go),
+        or this one waits in vain for the IRAP before it. An IRAP is asked for then.
+        """
+        if self._life.reason is not None:
+            return False
+        dropped = self._units.put(unit)
+        self._dropped += dropped
+        if self._units.needs_irap:
+            self._request_irap()
+        self._wake.set()
+        return dropped == 0
+
+    def set_bitrate(self, bitrate_bps: int) -> None:
+        """Rate at which packets leave, headers and retransmissions included. Give it room above
+        the encoder's own rate: an access unit should not take longer than its frame interval."""
+        self._pacer.set_bitrate(bitrate_bps, monotonic_us())
+
+    def stats(self) -> SenderStats:
+        waiting = len(self._units) + self._units.size_bytes // DEFAULT_MAX_PAYLOAD_BYTES
+        rtt_us = self._rtt_us if self._rtt_us is not None else self._transport.rtt_us
+        return SenderStats(
+            bytes_sent=self._transport.bytes_sent,
+            packets_sent=self._packets,
+            packets_retransmitted=self._retransmitted,
+            nacks=self._nacks,
+            plis=self._plis,
+            rtt_ms=None if rtt_us is None else rtt_us / 1000,
+            fraction_lost=self._fraction_lost,
+            queue_packets=waiting + len(self._media) + len(self._retransmissions),
+            units_dropped=self._dropped,
+            remb_bps=self._remb_bps,
+        )
+
+    async def wait_closed(self) -> str:
+        """Waits for the end of the session; why it ended, for the user."""
+        return await self._life.wait()
+
+    async def close(self) -> None:
+        """Says goodbye and closes everything; may be called twice."""
+        self._life.end("closed here")
+        await self._life.wait()
+
+    # what arrives: MediaHandler
+
+    def on_rtp(self, packet: RtpPacket, now_us: int) -> None:
+        """Nothing is received on a send-only stream."""
+
+    def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None:
+        for packet in packets:
+            if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
+                self._on_report(packet.reports)
+            elif isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
+                self._on_nack(packet, now_us)
+            elif isinstance(packet, RtcpPsfbPacket):
+                self._on_payload_feedback(packet)
+            elif isinstance(packet, RtcpByePacket):
+                self._life.end("the receiver said goodbye")
+
+    def on_closed(self, reason: str) -> None:
+        self._life.end(reason)
+
+    def _on_report(self, blocks: Iterable[RtcpReceiverInfo]) -> None:
+        for block in blocks:
+            if block.ssrc == self._ssrcs.media:
+                self._fraction_lost = block.fraction_lost / 256
+                rtt_us = reports.round_trip_us(block, _unix_us())
+                self._rtt_us = self._rtt_us if rtt_us is None else rtt_us
+
+    def _on_nack(self, packet: RtcpRtpfbPacket, now_us: int) -> None:
+        if packet.media_ssrc != self._ssrcs.media:
+            return
+        self._nacks += len(packet.lost)
+        for sequence in packet.lost:
+            if len(self._retransmissions) >= MAX_QUEUED_RETRANSMISSIONS:
+                break
+            found = self._history.get(sequence & 0xFFFF, now_us)
+            if found is not None:
+                self._retransmissions.append(found)
+        self._wake.set()
+
+    def _on_payload_feedback(self, packet: RtcpPsfbPacket) -> None:
+        is_pli = packet.fmt == RTCP_PSFB_PLI and packet.media_ssrc == self._ssrcs.media
+        is_fir = packet.fmt == RTCP_PSFB_FIR and self._ssrcs.media in reports.fir_targets(packet)
+        if is_pli or is_fir:
+            self._plis += 1
+            self._request_irap()
+        elif packet.fmt == RTCP_PSFB_APP:
+            try:
+                self._remb_bps = unpack_remb_fci(packet.fci)[0]
+            except (ValueError, struct.error):
+                return  # some other application layer feedback
+
+    def _request_irap(self) -> None:
+        if self._irap_limit.allow(monotonic_us()):
+            self._on_irap_request()
+
+    # what leaves
+
+    async def _send_loop(self) -> None:
+        while True:
+            queue = self._retransmissions or self._next_media()
+            if not queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            size = len(queue[0].payload) + _HEADER_BYTES
+            delay_us = self._pacer.delay_us(size, monotonic_us())
+            if delay_us:
+                await asyncio.sleep(delay_us / 1e6)
+                continue  # a retransmission may have come, and goes first
+            self._pacer.spend(size, monotonic_us())
+            if queue is self._retransmissions:
+                await self._send_again(queue.popleft())
+            else:
+                await self._send_first(queue.popleft())
+
+    def _next_media(self) -> deque[MediaPacket]:
+        """Packets of the access unit under way, or of the next one; empty when there is none."""
+        while not self._media and (unit := self._units.pop()) is not None:
+            try:
+                payloads = packetize(split_annexb(unit.data))
+            except WireError:
+                payloads = []
+            if not payloads:
+                self._dropped += 1  # no access unit
+            for index, payload in enumerate(payloads, start=1):
+                marker = index == len(payloads)
+                packet = MediaPacket(self._sequence, unit.rtp_timestamp, marker, payload)
+                self._media.append(packet)
+                self._sequence = (self._sequence + 1) & 0xFFFF
+        return self._media
+
+    async def _send_first(self, packet: MediaPacket) -> None:
+        self._history.add(packet, monotonic_us())
+        self._packets += 1
+        self._octets += len(packet.payload)
+        self._last_sent = packet.timestamp, _unix_us()
+        await self._transport.send(self._rtp(packet))
+
+    async def _send_again(self, packet: MediaPacket) -> None:
+        self._retransmitted += 1
+        if self._video.rtx_payload_type is None:
+            await self._transport.send(self._rtp(packet))
+            return
+        rtx = RtpPacket(
+            payload_type=self._video.rtx_payload_type,
+            marker=int(packet.marker),
+            sequence_number=self._rtx_sequence,
+            timestamp=packet.timestamp,
+            ssrc=self._ssrcs.rtx,
+            payload=rtx_payload(packet.sequence, packet.payload),
+        )
+        self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+        await self._transport.send(rtx.serialize())
+
+    def _rtp(self, packet: MediaPacket) -> bytes:
+        return RtpPacket(
+            payload_type=self._video.payload_type,
+            marker=int(packet.marker),
+            sequence_number=packet.sequence,
+            timestamp=packet.timestamp,
+            ssrc=self._ssrcs.media,
+            payload=packet.payload,
+        ).serialize()
+
+    async def _report_loop(self) -> None:
+        while True:
+            await self._send_rtcp([])
+            await asyncio.sleep(REPORT_INTERVAL_S)
+
+    async def _send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
+        report = None
+        if self._last_sent is not None:
+            timestamp, sent_us = self._last_sent
+            now_us = _unix_us()
+            timestamp += (now_us - sent_us) * RTP_CLOCK_HZ // 1_000_000
+            report = reports.sender_report(
+                self._ssrcs.media, now_us, timestamp, self._packets, self._octets
+            )
+        ssrcs = self._ssrcs
+        await self._transport.send(reports.compound(ssrcs.media, ssrcs.cname, packets, report))
+
+    async def _clean_up(self, reason: str) -> None:
+        await self._send_rtcp([reports.bye([self._ssrcs.media])])
+        await self._transport.close()
+        await self._on_session_closed(reason)
+
+
+def _unix_us() -> int:
+    return time.time_ns() // 1000

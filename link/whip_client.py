@@ -1,0 +1,146 @@
+"""Publishing to a WHIP endpoint (RFC 9725): the streamer's side of the signalling."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from link.errors import Refused, SignallingError, Unreachable
+from link.sdp import SDP_MAX_BYTES, NoH265Error, PeerDescription, SdpError, parse_answer
+from link.sdp_text import Ssrcs, make_offer
+from link.sender import MediaSender
+from link.transport import MediaTransport
+
+DELETE_TIMEOUT_S = 1.0
+REASON_MAX_CHARS = 300  # of what a server says about a refusal
+CLOSED_HERE = "closed here"
+_SDP_TYPE = "application/sdp"
+
+
+async def publish(
+    url: str,
+    *,
+    token: str | None,
+    network_ids: Sequence[bytes],
+    on_irap_request: Callable[[], None],
+    timeout_s: float = 10,
+) -> MediaSender:
+    """Connects to the WHIP endpoint at `url` (http or https) and gives the running sender.
+
+    `on_irap_request` is called on the event loop whenever the next access unit should be an IRAP,
+    for the first time before this returns; `network_ids` (8 bytes each) go into the offer.
+    Raises Unreachable when nobody answers within `timeout_s`, Refused(status, message) when the
+    endpoint says no, SignallingError for a URL or an answer that makes no sense.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise SignallingError(f"{url!r} is no http or https URL of a WHIP endpoint")
+    client = _WhipClient(url, token)
+    try:
+        return await asyncio.wait_for(
+            client.connect(network_ids, on_irap_request, timeout_s), timeout_s
+        )
+    except asyncio.TimeoutError:
+        raise Unreachable(f"{url}: no connection within {timeout_s:g} s") from None
+
+
+class _WhipClient:
+    """One session at one endpoint, from POST to DELETE."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._session_url: str | None = None
+
+    async def connect(
+        self,
+        network_ids: Sequence[bytes],
+        on_irap_request: Callable[[], None],
+        timeout_s: float,
+    ) -> MediaSender:
+        transport = MediaTransport(controlling=True, loopback=await _is_loopback(self._url))
+        try:
+            ours = await transport.gather()
+            ssrcs = Ssrcs(secrets.randbits(32), secrets.randbits(32), secrets.token_hex(8))
+            offer, offered = make_offer(ours, ssrcs, network_ids)
+            answer = await self._post(offer, lambda text: parse_answer(text, offered))
+            role = "client" if answer.transport.dtls.role == "server" else "server"
+            await transport.connect(answer.transport, role, timeout_s)
+            sender = MediaSender(
+                transport,
+                answer.video,
+                ssrcs,
+                on_irap_request=on_irap_request,
+                on_closed=self._on_closed,
+            )
+            sender.start()
+        except BaseException:  # a cancellation too must leave no socket behind
+            await transport.close()
+            await self._delete()
+            raise
+        return sender
+
+    async def _post(self, offer: str, parse: Callable[[str], PeerDescription]) -> PeerDescription:
+        headers = self._headers | {"Content-Type": _SDP_TYPE}
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(self._url, data=offer.encode(), headers=headers) as response,
+            ):
+                body = await _text(response)
+                if response.status != 201:
+                    reason = " ".join(body[:REASON_MAX_CHARS].split())
+                    raise Refused(response.status, reason or response.reason or "")
+                location = response.headers.get("Location")
+                if location is not None:
+                    self._session_url = urljoin(str(response.url), location)
+        except aiohttp.InvalidURL as error:
+            raise SignallingError(f"{self._url!r} is not a URL") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{self._url}: {error or type(error).__name__}") from error
+        try:
+            return parse(body)
+        except (SdpError, NoH265Error) as error:
+            raise SignallingError(
+                f"{self._url} gave an answer that does not fit: {error}"
+            ) from error
+
+    async def _on_closed(self, reason: str) -> None:
+        if reason == CLOSED_HERE:
+            await self._delete()
+
+    async def _delete(self) -> None:
+        """Frees the session at the server (RFC 9725, section 4.2), which may know already."""
+        if self._session_url is None:
+            return
+        timeout = aiohttp.ClientTimeout(total=DELETE_TIMEOUT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.delete(self._session_url, headers=self._headers),
+            ):
+                self._session_url = None
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
+            return  # the peer notices by itself
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    """The body, no more of it than any SDP has."""
+    body = b""
+    async for chunk in response.content.iter_chunked(SDP_MAX_BYTES):
+        body += chunk
+        if len(body) > SDP_MAX_BYTES:
+            raise SignallingError(f"the answer of {response.url} is larger than any SDP")
+    return body.decode(errors="replace")
+
+
+async def _is_loopback(url: str) -> bool:
+    """Whether the endpoint is on this machine, so that 127.0.0.1 is of use as a candidate."""
+    host = urlsplit(url).hostname or ""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError as error:
+        raise Unreachable(f"{host}: {error.strerror}") from error
+    return any(ip_address(str(item[4][0]).split("%")[0]).is_loopback for item in found)
