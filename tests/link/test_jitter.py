@@ -1,0 +1,395 @@
+"""The jitter buffer as one sees it from outside: packets in, access units and NACKs out."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from h265_units import FRAME_TICKS, FRAME_US, annexb, nal, packets_of, picture, pictures
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from link.jitter import JitterBuffer
+from link.nal import NalType
+from link.packet import MediaPacket
+
+BUDGET_US = 400_000
+
+
+def pop_all(buffer, now_us):
+    units = []
+    while (unit := buffer.pop(now_us)) is not None:
+        units.append(unit)
+    return units
+
+
+def feed(buffer, packets, now_us=0, step_us=0):
+    """Adds packets `step_us` apart and takes what comes out at once."""
+    units = []
+    for packet in packets:
+        buffer.add(packet, now_us)
+        units += pop_all(buffer, now_us)
+        now_us += step_us
+    return units
+
+
+def flat(units_packets):
+    return [packet for packets in units_packets for packet in packets]
+
+
+def data_of(units):
+    return [unit.data for unit in units]
+
+
+def test_an_access_unit_comes_out_on_its_marker_and_not_one_frame_late():
+    stream = pictures([3000, 3000, 300])
+    buffer = JitterBuffer()
+    for number, packets in enumerate(packets_of(stream)):
+        assert feed(buffer, packets[:-1], now_us=number * FRAME_US) == []
+        (unit,) = feed(buffer, packets[-1:], now_us=number * FRAME_US + 7)
+        assert unit.data == annexb(stream)[number]
+        assert unit.rtp_timestamp == number * FRAME_TICKS
+        assert unit.irap == (number == 0)
+        assert unit.received_us == number * FRAME_US + 7
+        assert not unit.gap_before
+    assert not buffer.irap_wanted
+    assert buffer.held_packets == buffer.held_bytes == 0
+
+
+@pytest.mark.parametrize("sequence", [0, 0xFFFE, 0xFFF0])
+@pytest.mark.parametrize("timestamp", [0, 0xFFFFFFFF - 2 * FRAME_TICKS])
+def test_sequence_and_timestamp_wraps_go_unnoticed(sequence, timestamp):
+    stream = pictures([2500] * 12)
+    packets = packets_of(stream, sequence=sequence, timestamp=timestamp)
+    units = feed(JitterBuffer(), flat(packets), step_us=1000)
+    assert data_of(units) == annexb(stream)
+    assert not any(unit.gap_before for unit in units)
+
+
+def test_many_turns_of_the_sequence_number_go_unnoticed():
+    payload = picture(1)[0]
+    buffer = JitterBuffer()
+    feed(buffer, flat(packets_of(pictures([300]))))
+    for number in range(4, 150_000, 701):
+        start = (number - 350) & 0xFFFF
+        buffer.add(MediaPacket(start, number, True, payload), number)
+        buffer.add(MediaPacket(number & 0xFFFF, number, True, payload), number)
+        pop_all(buffer, number + BUDGET_US)
+    assert buffer.counts.restarts == 0
+    assert buffer.counts.units > 400
+
+
+def test_duplicates_change_nothing():
+    stream = pictures([3000] * 6)
+    packets = flat(packets_of(stream))
+    doubled = [packet for packet in packets for _ in range(2)]
+    buffer = JitterBuffer()
+    assert data_of(feed(buffer, doubled + packets)) == annexb(stream)
+    counts = buffer.counts
+    assert counts.packets_duplicate + counts.packets_late == 2 * len(packets)
+    assert counts.units_lost == 0
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(10, 4000), min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_reordering_by_up_to_20_packets_is_bit_identical_to_the_clean_run(sizes, rng):
+    """From the very first packet on, duplicates among them; no second IRAP overtakes the first."""
+    stream = pictures(sizes, iraps=range(0, len(sizes), 21))
+    packets = flat(packets_of(stream, sequence=65_500))
+    shuffled = sorted(enumerate(packets), key=lambda item: item[0] + rng.uniform(0, 20))
+    arriving = [packet for _, packet in shuffled for _ in range(1 + (rng.random() < 0.05))]
+    buffer = JitterBuffer()
+    units = feed(buffer, arriving, step_us=2_000)
+    assert data_of(units) == annexb(stream)
+    assert not any(unit.gap_before for unit in units)
+    assert buffer.counts.units_lost == 0
+    assert buffer.held_packets == 0
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.integers(10, 5000), min_size=2, max_size=25),
+    st.sampled_from([0.05, 0.2, 0.5]),
+    st.randoms(use_true_random=False),
+)
+def test_under_loss_whatever_comes_out_is_whole_and_in_order(sizes, loss, rng):
+    stream = pictures(sizes, iraps=range(0, len(sizes), 6))
+    packets = packets_of(stream, sequence=65_520)
+    buffer = JitterBuffer()
+    units = []
+    for number, of_unit in enumerate(packets):
+        kept = [packet for packet in of_unit if rng.random() >= loss]
+        units += feed(buffer, kept, now_us=number * FRAME_US)
+    units += pop_all(buffer, len(packets) * FRAME_US + BUDGET_US)
+    numbers = [unit.rtp_timestamp // FRAME_TICKS for unit in units]
+    assert numbers == sorted(set(numbers))
+    assert data_of(units) == [annexb(stream)[number] for number in numbers]
+    gaps = [later - earlier > 1 for earlier, later in pairwise(numbers)]
+    assert [unit.gap_before for unit in units][1:] == gaps
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_lost_fragment_drops_only_its_access_unit(lost):
+    stream = pictures([3000, 3000, 3000, 3000])
+    packets = packets_of(stream)
+    assert len(packets[1]) == 3
+    del packets[1][lost]
+    buffer = JitterBuffer()
+    assert data_of(feed(buffer, flat(packets))) == annexb(stream)[:1]
+    assert not buffer.irap_wanted
+    assert pop_all(buffer, BUDGET_US - 1) == []
+    units = pop_all(buffer, BUDGET_US)
+    assert data_of(units) == annexb(stream)[2:]
+    assert [unit.gap_before for unit in units] == [True, False]
+    assert buffer.irap_wanted
+    assert (buffer.counts.units_lost, buffer.counts.packets_lost) == (1, 1)
+
+
+def test_a_lost_unit_of_one_packet_drops_only_itself():
+    stream = pictures([300] * 5)
+    packets = flat(packets_of(stream))
+    assert len(packets) == 5
+    del packets[2]
+    buffer = JitterBuffer()
+    assert len(feed(buffer, packets)) == 2
+    units = pop_all(buffer, BUDGET_US)
+    assert data_of(units) == annexb(stream)[3:]
+    assert units[0].gap_before
+
+
+def test_an_irap_clears_the_wish_for_one():
+    stream = pictures([300] * 6, iraps=(0, 4))
+    packets = packets_of(stream)
+    del packets[2]
+    buffer = JitterBuffer()
+    feed(buffer, flat(packets[:3]))
+    pop_all(buffer, BUDGET_US)
+    assert buffer.irap_wanted
+    feed(buffer, flat(packets[3:]), now_us=BUDGET_US)
+    assert not buffer.irap_wanted
+
+
+def test_an_irap_whose_parameter_sets_fell_into_a_hole_stays_inside():
+    stream = pictures([3000, 3000, 3000, 300, 3000], iraps=(0, 2, 4))
+    packets = packets_of(stream)
+    torn = [*packets[0], *packets[1][:2], *packets[2][1:], *flat(packets[3:])]
+    buffer = JitterBuffer()
+    feed(buffer, torn)
+    units = pop_all(buffer, BUDGET_US)
+    assert data_of(units) == annexb(stream)[3:]
+
+
+def test_a_missing_packet_that_comes_back_repairs_its_unit():
+    stream = pictures([3000] * 3)
+    packets = flat(packets_of(stream))
+    lost = packets.pop(5)
+    buffer = JitterBuffer()
+    feed(buffer, packets)
+    assert buffer.missing(9_999) == []
+    assert buffer.missing(10_000) == [lost.sequence]
+    units = feed(buffer, [lost], now_us=110_000)
+    assert data_of(units) == annexb(stream)[1:]
+    assert not any(unit.gap_before for unit in units)
+    assert units[0].received_us == 110_000
+    assert buffer.counts.packets_recovered == 1
+    assert buffer.missing(1_000_000) == []
+
+
+def test_nacks_are_repeated_every_rtt_a_bounded_number_of_times():
+    packets = flat(packets_of(pictures([3000, 3000]), sequence=0xFFFD))
+    del packets[4]
+    buffer = JitterBuffer(max_nacks=3)
+    buffer.set_rtt(30_000)
+    feed(buffer, packets)
+    asked = [now for now in range(0, BUDGET_US, 1000) if buffer.missing(now) == [1]]
+    assert asked == [10_000, 40_000, 70_000]
+
+
+def test_after_an_outage_a_single_round_of_nacks_is_waited_for():
+    stream = pictures([300] * 60)
+    packets = packets_of(stream)
+    buffer = JitterBuffer()
+    buffer.set_rtt(50_000)
+    feed(buffer, flat(packets[:5]))
+    assert feed(buffer, packets[55], now_us=2_000_000) == []
+    assert len(buffer.missing(2_010_000)) == 50
+    (unit,) = pop_all(buffer, 2_110_000)
+    assert unit.gap_before
+    assert buffer.irap_wanted
+
+
+def test_before_the_first_irap_nothing_comes_out_and_one_is_wanted():
+    stream = pictures([300] * 8, iraps=(5,))
+    packets = packets_of(stream)
+    buffer = JitterBuffer()
+    assert feed(buffer, flat(packets[:5]), step_us=FRAME_US) == []
+    assert buffer.irap_wanted
+    units = feed(buffer, flat(packets[5:]), now_us=5 * FRAME_US)
+    assert data_of(units) == annexb(stream)[5:]
+    assert not units[0].gap_before
+    assert not buffer.irap_wanted
+    assert buffer.held_packets == 0
+
+
+def test_a_first_irap_that_takes_long_to_arrive_is_not_asked_for_again():
+    packets = flat(packets_of(pictures([60_000])))
+    buffer = JitterBuffer()
+    feed(buffer, packets[:-1], step_us=20_000)
+    assert not buffer.irap_wanted
+    assert len(feed(buffer, packets[-1:], now_us=2_000_000)) == 1
+
+
+def test_a_first_irap_with_a_hole_is_given_up_and_asked_for():
+    packets = flat(packets_of(pictures([6000, 300])))
+    del packets[2]
+    buffer = JitterBuffer()
+    assert feed(buffer, packets) == []
+    assert pop_all(buffer, BUDGET_US) == []
+    assert buffer.irap_wanted
+
+
+def test_an_irap_behind_an_access_unit_delimiter_is_a_start():
+    unit = [nal(NalType.AUD, 3), *picture(0, irap=True)]
+    plain = [nal(NalType.AUD, 3), *picture(1)]
+    buffer = JitterBuffer()
+    units = feed(buffer, flat(packets_of([plain, unit, plain])))
+    assert data_of(units) == annexb([unit, plain])
+
+
+def test_access_units_of_more_than_500_packets_come_out_whole():
+    stream = pictures([700 * 1190, 300, 900 * 1190], iraps=(0, 2))
+    packets = flat(packets_of(stream, sequence=65_000))
+    units = feed(JitterBuffer(), packets, step_us=10)
+    assert data_of(units) == annexb(stream)
+
+
+def test_padding_packets_belong_to_no_unit():
+    stream = pictures([300] * 3)
+    packets, sequence = [], 0
+    for number, of_unit in enumerate(packets_of(stream)):
+        for packet in of_unit:
+            packets.append(MediaPacket(sequence, packet.timestamp, packet.marker, packet.payload))
+            sequence += 1
+        packets.append(MediaPacket(sequence, number * FRAME_TICKS, False, b""))
+        sequence += 1
+    buffer = JitterBuffer()
+    units = feed(buffer, packets)
+    assert data_of(units) == annexb(stream)
+    assert not any(unit.gap_before for unit in units)
+
+
+def test_a_sender_that_forgets_the_marker_is_understood():
+    stream = pictures([3000] * 4)
+    packets = [
+        MediaPacket(packet.sequence, packet.timestamp, False, packet.payload)
+        for packet in flat(packets_of(stream))
+    ]
+    assert data_of(feed(JitterBuffer(), packets)) == annexb(stream)[:3]
+
+
+def test_a_malformed_unit_is_lost_and_the_next_one_comes():
+    stream = pictures([300] * 4)
+    packets = flat(packets_of(stream))
+    packets[2] = MediaPacket(packets[2].sequence, packets[2].timestamp, True, b"\x62\1\xd3\xaa")
+    units = feed(JitterBuffer(), packets)
+    assert data_of(units) == annexb([stream[0], stream[1], stream[3]])
+    assert [unit.gap_before for unit in units] == [False, False, True]
+
+
+@pytest.mark.parametrize("jump", [3_000, 20_000, 40_000, 62_000])
+def test_a_big_sequence_jump_is_a_restart(jump):
+    stream = pictures([3000] * 3)
+    buffer = JitterBuffer()
+    feed(buffer, flat(packets_of(stream)))
+    again = flat(packets_of(stream, sequence=jump, timestamp=3_000_000_000))
+    units = feed(buffer, again)
+    assert data_of(units) == annexb(stream)
+    assert units[0].gap_before
+    assert buffer.counts.restarts == 1
+
+
+def test_after_a_restart_an_irap_is_waited_for():
+    buffer = JitterBuffer()
+    feed(buffer, flat(packets_of(pictures([3000] * 3))))
+    again = flat(packets_of(pictures([3000] * 3, iraps=()), sequence=30_000, timestamp=7))
+    assert feed(buffer, again) == []
+    assert buffer.irap_wanted
+
+
+def test_one_stray_packet_is_no_restart():
+    stream = pictures([3000] * 4)
+    packets = flat(packets_of(stream))
+    stray = MediaPacket(30_000, 5_000_000, True, picture(9)[0])
+    buffer = JitterBuffer()
+    units = feed(buffer, [*packets[:5], stray, *packets[5:9], stray, *packets[9:]])
+    assert data_of(units) == annexb(stream)
+    assert buffer.counts.restarts == 0
+
+
+def test_packets_retransmitted_far_too_late_are_no_restart():
+    buffer = JitterBuffer(max_packets=64)
+    packets = flat(packets_of(pictures([300] * 200)))
+    feed(buffer, packets)
+    feed(buffer, packets[20:30])
+    assert buffer.counts.restarts == 0
+    assert buffer.counts.packets_late == 10
+
+
+def test_memory_is_bounded_in_packets_and_the_oldest_unit_goes():
+    stream = pictures([300] * 40, iraps=range(0, 40, 10))
+    packets = packets_of(stream)
+    buffer = JitterBuffer(max_packets=12)
+    feed(buffer, flat(packets[:2]))
+    for packet in flat(packets[3:]):
+        buffer.add(packet, 1)
+        assert buffer.held_packets <= 12
+    units = pop_all(buffer, 2)
+    assert data_of(units) == annexb(stream)[-len(units) :]
+    assert units[0].gap_before
+
+
+def test_memory_is_bounded_in_bytes():
+    buffer = JitterBuffer(max_bytes=10_000)
+    for packet in flat(packets_of(pictures([5000] * 20))):
+        buffer.add(packet, 0)
+        assert buffer.held_bytes <= 10_000
+    buffer.add(MediaPacket(500, 0, True, bytes(20_000)), 0)
+    assert buffer.held_bytes <= 10_000
+
+
+def test_a_unit_larger_than_the_buffer_is_lost_and_the_stream_goes_on():
+    stream = pictures([300, 40_000, 300, 300])
+    buffer = JitterBuffer(max_packets=20)
+    units = feed(buffer, flat(packets_of(stream)), step_us=100)
+    units += pop_all(buffer, BUDGET_US)
+    assert data_of(units) == annexb([stream[0], stream[2], stream[3]])
+    assert [unit.gap_before for unit in units] == [False, True, False]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_any_packets_are_survived_within_the_bounds(seed):
+    rng = random.Random(seed)
+    heads = [
+        b"",
+        b"\x40\1\x0c",
+        b"\x26\1\x80",
+        b"\2\1\x80",
+        b"\x62\1\x93",
+        b"\x62\1\x53",
+        b"\x60\1",
+    ]
+    buffer = JitterBuffer(max_packets=40, max_bytes=4_000)
+    now_us = sequence = timestamp = 0
+    for _ in range(300):
+        sequence += rng.choice([1, 1, 1, 2, -3, 25, rng.randrange(65_536)])
+        timestamp += rng.choice([0, 0, FRAME_TICKS, rng.randrange(2**32)])
+        now_us += rng.randrange(60_000)
+        payload = rng.choice(heads) + rng.randbytes(rng.randrange(40))
+        marker = rng.random() < 0.4
+        packet = MediaPacket(sequence & 0xFFFF, timestamp & 0xFFFFFFFF, marker, payload)
+        buffer.add(packet, now_us)
+        assert buffer.held_packets <= 40
+        assert buffer.held_bytes <= 4_000
+        assert len(buffer.missing(now_us)) <= 2 * 40
+        if rng.random() < 0.8:
+            pop_all(buffer, now_us)
