@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.video.frame import PictureType
@@ -130,7 +131,7 @@ class CarrierDecoder:
         ]
 
 
-def _coded_picture(packet: av.Packet) -> CodedPicture:
+def _coded_picture(packet: av.Packet[Any]) -> CodedPicture:
     qp = 0.0
     for side_data in packet.iter_sidedata():
         if side_data.data_type == "quality_stats":

@@ -72,11 +72,13 @@ class Codebook:
     def compress(self, channel: int, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """Latent values (any shape, clipped to 0..255) to the 8-bit values that travel."""
         grid = np.clip(values * GRID + 0.5, 0, GRID_MAX).astype(np.uint16)
-        return self._compress_tables[channel][grid]
+        carried: npt.NDArray[np.uint8] = self._compress_tables[channel][grid]
+        return carried
 
     def expand(self, channel: int, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Carried 8-bit values back to latent values; exact for the values `compress` makes."""
-        return self._expand_tables[channel][values]
+        expanded: npt.NDArray[np.float32] = self._expand_tables[channel][values]
+        return expanded
 
     @cached_property
     def _compress_tables(self) -> tuple[npt.NDArray[np.uint8], ...]:
@@ -131,7 +133,7 @@ def carrier_values(bits: int) -> npt.NDArray[np.uint8]:
 
 
 def fit_levels(samples: npt.NDArray[np.float32], bits: int, iterations: int = 60) -> Levels:
-    """1-D k-means (Lloyd) on the histogram of `samples` (any shape, 0..255): 2^bits rising levels."""
+    """1-D k-means (Lloyd) on the histogram of `samples` (0..255): 2^bits rising levels."""
     grid = np.clip(np.rint(samples * GRID), 0, GRID_MAX).astype(np.int64).ravel()
     weight = np.bincount(grid, minlength=GRID_MAX + 1).astype(np.float64)
     mass = np.concatenate(([0.0], np.cumsum(weight)))
@@ -150,7 +152,7 @@ def fit_levels(samples: npt.NDArray[np.float32], bits: int, iterations: int = 60
         if np.allclose(mean, centres):
             break
         centres = mean
-    return _rising(np.rint(centres)) / np.float32(GRID)
+    return (_rising(np.rint(centres)) / GRID).astype(np.float32)
 
 
 def _rising(grid: npt.NDArray[np.float64]) -> Levels:

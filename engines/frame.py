@@ -86,11 +86,12 @@ def planes_to_video_frame(planes: Planes) -> av.VideoFrame:
     """A `yuv420p` picture that holds a copy of the planes."""
     picture = av.VideoFrame(planes.width, planes.height, "yuv420p")
     for target, source in zip(picture.planes, planes.channels, strict=True):
-        rows = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        rows = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)
         rows[: source.shape[0], : source.shape[1]] = source
     return picture
 
 
 def _plane_array(plane: av.video.plane.VideoPlane, height: int, width: int) -> Plane:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[:height, :width].copy()
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    out: Plane = rows[:height, :width].copy()
+    return out

@@ -1,0 +1,27 @@
+"""What the restorer is told about a latent: QP, scale and bits, as one vector.
+
+QP becomes weights on fixed knots (piecewise linear, so that any QP lies between two learned
+levels); scale and bits are one-hot. One set of weights serves every rate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.codebook import BITS_MAX, BITS_MIN
+
+QP_KNOTS = (12, 18, 22, 26, 30, 34, 38, 42, 46, 50)
+CONDITION_SCALES = (1, 2, 3, 4)
+CONDITION_SIZE = len(QP_KNOTS) + len(CONDITION_SCALES) + BITS_MAX - BITS_MIN + 1
+
+
+def condition_vector(qp: float, scale: int, bits: int) -> npt.NDArray[np.float32]:
+    """(CONDITION_SIZE,) float32; a QP outside the knots counts as the nearest one."""
+    vector = np.zeros(CONDITION_SIZE, np.float32)
+    place = float(np.interp(qp, QP_KNOTS, np.arange(len(QP_KNOTS))))
+    low = min(int(place), len(QP_KNOTS) - 2)
+    vector[low], vector[low + 1] = low + 1 - place, place - low
+    vector[len(QP_KNOTS) + CONDITION_SCALES.index(scale)] = 1
+    vector[len(QP_KNOTS) + len(CONDITION_SCALES) + bits - BITS_MIN] = 1
+    return vector

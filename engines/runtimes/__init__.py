@@ -1,0 +1,36 @@
+"""What runs a network, behind one protocol: `load, warm_up, run, close`.
+
+    onnx.py    ONNX Runtime, the default everywhere
+    torch.py   the reference, for tests and training; the only file here that imports torch
+
+A network is named by its half and its scale; graphs and weights come from
+`engines.weight_store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Runtime(Protocol):
+    """Runs one half of the codec at one scale."""
+
+    def load(self, network: str, scale: int) -> None:
+        """Make ready: `network` is `tinyae-encoder` or a restorer. Raises WeightsError."""
+
+    def warm_up(self, inputs: Mapping[str, Array]) -> float:
+        """Run until the time settles; the last run's milliseconds."""
+
+    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+        """The planes (N, 1, H, W) and twice (N, 1, H / 2, W / 2) that come out."""
+
+    def close(self) -> None:
+        """Let go of what `load` took."""
+
+
+WARM_UP_RUNS = 2

@@ -1,0 +1,50 @@
+"""ONNX Runtime: the default on every device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import onnxruntime
+
+from engines.errors import WeightsError
+from engines.runtimes import WARM_UP_RUNS, Array
+from engines.weight_store import WeightStore
+
+ERRORS_ONLY = 3
+
+
+class OnnxRuntime:
+    """One graph in an ONNX Runtime session on the CPU."""
+
+    def __init__(self, store: WeightStore, threads: int) -> None:
+        self._store = store
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.log_severity_level = ERRORS_ONLY
+        # waiting threads must not spin: capture, carrier and network share the cores
+        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session: onnxruntime.InferenceSession | None = None
+
+    def load(self, network: str, scale: int) -> None:
+        path = self._store.graph(network, scale)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), self._options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exceptions share no base class of their own
+            raise WeightsError(f"ONNX Runtime cannot load {path.name}: {error}") from error
+
+    def warm_up(self, inputs: Mapping[str, Array]) -> float:
+        for _ in range(WARM_UP_RUNS):
+            started = time.perf_counter()
+            self.run(inputs)
+        return (time.perf_counter() - started) * 1000
+
+    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+        assert self._session is not None, "load comes first"
+        y, u, v = self._session.run(None, dict(inputs))
+        return y, u, v
+
+    def close(self) -> None:
+        self._session = None

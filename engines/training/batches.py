@@ -1,0 +1,104 @@
+"""Random crops for training, straight from the packed files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from engines.condition import condition_vector
+from engines.networks.pipeline import PlaneTensors
+from engines.training.clips import FRAMES, SIZE, unpack
+
+CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Source planes (uint8) and, for real streams, the decoded latents with their condition."""
+
+    source: PlaneTensors
+    scale: int
+    latent: PlaneTensors | None = None
+    condition: Tensor | None = None
+
+
+class ClipBatches:
+    """Crops of source clips, for training through the proxy."""
+
+    def __init__(self, data: Path, crop: int, batch: int, seed: int) -> None:
+        self._clips = np.load(data / "clips.npy", mmap_mode="r")
+        self._crop, self._batch = crop, batch
+        self._rng = np.random.default_rng(seed)
+
+    def next(self) -> Batch:
+        rng = self._rng
+        chosen = []
+        for _ in range(self._batch):
+            frame = self._clips[rng.integers(len(self._clips)), rng.integers(FRAMES)]
+            chosen.append(_crop(frame, *_place(rng, self._crop), self._crop, 1))
+        return Batch(_stack(chosen), int(rng.choice([2, 2, 3, 4])))
+
+
+class StreamBatches:
+    """Crops of real streams: one scale a batch, any clip, frame, QP and bits."""
+
+    def __init__(self, data: Path, crop: int, batch: int, seed: int) -> None:
+        self._clips = np.load(data / "clips.npy", mmap_mode="r")
+        self._latents = np.load(data / "streams.npy", mmap_mode="r")
+        self._rows = json.loads((data / "streams.json").read_text())
+        self._by_scale = {
+            s: [i for i, row in enumerate(self._rows) if row["scale"] == s] for s in (2, 3, 4)
+        }
+        self._crop, self._batch = crop, batch
+        self._rng = np.random.default_rng(seed)
+
+    def next(self) -> Batch:
+        rng = self._rng
+        scale = int(rng.choice([2, 3, 4], p=[0.45, 0.25, 0.3]))
+        sources, latents, conditions = [], [], []
+        for _ in range(self._batch):
+            index = int(rng.choice(self._by_scale[scale]))
+            row, frame = self._rows[index], int(rng.integers(FRAMES))
+            top, left = _place(rng, self._crop)
+            sources.append(_crop(self._clips[row["clip"], frame], top, left, self._crop, 1))
+            side = SIZE // scale
+            latent = self._latents[index, frame, : side * 3 // 2, :side]
+            latents.append(_crop(latent, top, left, self._crop, scale))
+            conditions.append(condition_vector(row["qps"][frame], scale, row["bits"]))
+        source, latent_planes = _stack(sources), _stack(latents)
+        if rng.random() < 0.5:
+            source, latent_planes = _flip(source), _flip(latent_planes)
+        return Batch(source, scale, latent_planes, torch.from_numpy(np.stack(conditions)))
+
+
+def _place(rng: np.random.Generator, crop: int) -> tuple[int, int]:
+    top, left = rng.integers(0, (SIZE - crop) // CROP_STEP + 1, 2) * CROP_STEP
+    return int(top), int(left)
+
+
+def _crop(
+    packed: npt.NDArray[np.uint8], top: int, left: int, crop: int, scale: int
+) -> list[npt.NDArray[np.uint8]]:
+    parts = []
+    for index, plane in enumerate(unpack(packed).channels):
+        part = scale * (1 if index == 0 else 2)
+        parts.append(
+            plane[top // part : (top + crop) // part, left // part : (left + crop) // part]
+        )
+    return parts
+
+
+def _stack(crops: list[list[npt.NDArray[np.uint8]]]) -> PlaneTensors:
+    y, u, v = (torch.from_numpy(np.stack([crop[i] for crop in crops]))[:, None] for i in range(3))
+    return y, u, v
+
+
+def _flip(planes: PlaneTensors) -> PlaneTensors:
+    y, u, v = (plane.flip(3) for plane in planes)
+    return y, u, v

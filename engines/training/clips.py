@@ -1,0 +1,188 @@
+"""Source clips for training: short moving crops, made from photos and videos, packed as 4:2:0.
+
+    .venv/bin/python -m engines.training.clips PHOTOS_AND_VIDEOS OUT [--clips 2000] [--seed 1]
+
+A photo becomes a clip by a seeded camera move (pan, zoom, rotation, shake), with exposure drift
+and sensor noise; a video is downscaled first, which hides its own compression. OUT/clips.npy
+holds (clips, FRAMES, SIZE * 3 / 2, SIZE) uint8: luma above the two chroma planes side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from av.video.reformatter import Interpolation
+from tqdm import tqdm
+
+from engines.frame import Planes, planes_from_video_frame
+
+SIZE = 384  # pixels, each side of a clip
+FRAMES = 8
+PHOTO_SHARE = 0.6
+PHOTO_ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
+VIDEO_ENDINGS = (".mp4", ".webm", ".mkv", ".mov")
+
+Packed = npt.NDArray[np.uint8]
+
+
+def pack(planes: Planes) -> Packed:
+    """(H, W) luma and its chroma as one array (H * 3 / 2, W)."""
+    return np.concatenate([planes.y, np.concatenate([planes.u, planes.v], axis=1)])
+
+
+def unpack(packed: Packed) -> Planes:
+    """The inverse of `pack`."""
+    height = packed.shape[0] * 2 // 3
+    half = packed.shape[1] // 2
+    return Planes(packed[:height], packed[height:, :half], packed[height:, half:])
+
+
+def photo_clip(planes: Planes, rng: np.random.Generator) -> Iterator[Packed]:
+    """A camera move over a photo: FRAMES packed pictures of SIZE x SIZE."""
+    zoom = rng.uniform(0.9, 2.2)  # source pixels per clip pixel
+    zoom = min(zoom, 0.95 * min(planes.width, planes.height) / SIZE)
+    reach = SIZE * zoom / 2
+    centre = np.array(
+        [rng.uniform(reach, planes.width - reach), rng.uniform(reach, planes.height - reach)]
+    )
+    speed = rng.normal(0, 1, 2) * rng.choice([0.0, 1.5, 6.0, 14.0]) * zoom
+    angle, turn = rng.uniform(-0.3, 0.3), rng.normal(0, 0.004)
+    growth = 1 + rng.normal(0, 0.006)
+    shake = rng.choice([0.0, 0.3, 1.0]) * zoom
+    gain, drift = rng.uniform(0.8, 1.15), rng.normal(0, 0.01)
+    noise = rng.choice([0.0, 0.8, 2.0], p=[0.5, 0.3, 0.2])
+    flip = rng.random() < 0.5
+    channels = [
+        torch.from_numpy(np.ascontiguousarray(c)).float()[None, None] for c in planes.channels
+    ]
+    if zoom > 1.3:  # sample without aliasing
+        channels = [F.avg_pool2d(c, 3, 1, 1, count_include_pad=False) for c in channels]
+    for _ in range(FRAMES):
+        picture = []
+        at = centre + rng.normal(0, 1, 2) * shake
+        for index, channel in enumerate(channels):
+            side = SIZE if index == 0 else SIZE // 2
+            values = F.grid_sample(
+                channel,
+                _grid(side, at, angle, zoom, planes.width, planes.height, flip),
+                mode="bicubic",
+                padding_mode="reflection",
+                align_corners=False,
+            )[0, 0].numpy()
+            values = (values - 16) * gain + 16 if index == 0 else (values - 128) * gain + 128
+            if noise:
+                values = values + rng.normal(0, noise if index == 0 else noise / 2, values.shape)
+            picture.append(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+        yield pack(Planes(*picture))
+        centre, angle, zoom, gain = centre + speed, angle + turn, zoom * growth, gain + drift
+
+
+def _grid(
+    side: int,
+    at: npt.NDArray[np.float64],
+    angle: float,
+    zoom: float,
+    width: int,
+    height: int,
+    flip: bool,
+) -> torch.Tensor:
+    """Sampling positions (1, side, side, 2) of a rotated, zoomed square around `at` (pixels)."""
+    steps = (torch.arange(side) + 0.5) / side - 0.5
+    rows, columns = torch.meshgrid(steps, -steps if flip else steps, indexing="ij")
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    x = at[0] + (columns * cos - rows * sin) * SIZE * zoom
+    y = at[1] + (columns * sin + rows * cos) * SIZE * zoom
+    return torch.stack([x / width * 2 - 1, y / height * 2 - 1], dim=-1)[None].float()
+
+
+def video_clips(path: Path, count: int, rng: np.random.Generator) -> Iterator[Iterator[Packed]]:
+    """`count` clips of a video, spread over its length, each downscaled and cropped at random."""
+    with av.open(str(path)) as container:
+        pictures = [p for _, p in zip(range(420), container.decode(video=0), strict=False)]
+    for _ in range(count):
+        step = int(rng.choice([1, 1, 2]))
+        start = int(rng.integers(0, max(1, len(pictures) - FRAMES * step)))
+        chosen = pictures[start : start + FRAMES * step : step]
+        if len(chosen) == FRAMES:
+            yield _video_clip(chosen, rng)
+
+
+def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iterator[Packed]:
+    shortest = min(pictures[0].width, pictures[0].height)
+    shrink = min(rng.uniform(1.4, 2.6), shortest / SIZE)
+    width, height = (
+        max(SIZE, round(s / shrink / 2) * 2) for s in (pictures[0].width, pictures[0].height)
+    )
+    left = int(rng.integers(0, (width - SIZE) // 2 + 1)) * 2
+    top = int(rng.integers(0, (height - SIZE) // 2 + 1)) * 2
+    flip = rng.random() < 0.5
+    for picture in pictures:
+        scaled = planes_from_video_frame(
+            picture.reformat(width, height, "yuv420p", interpolation=Interpolation.AREA)
+        )
+        parts = []
+        for index, channel in enumerate(scaled.channels):
+            part = 1 if index == 0 else 2
+            crop = channel[top // part : (top + SIZE) // part, left // part : (left + SIZE) // part]
+            parts.append(crop[:, ::-1] if flip else crop)
+        yield pack(Planes(*parts))
+
+
+def make(sources: Path, out: Path, clips: int, seed: int) -> Path:
+    """Write OUT/clips.npy; the order is shuffled, so that any part of it is a fair sample."""
+    rng = np.random.default_rng(seed)
+    photos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in PHOTO_ENDINGS)
+    videos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in VIDEO_ENDINGS)
+    if not photos and not videos:
+        raise SystemExit(f"{sources}: no photos or videos in there")
+    photo_clips = round(clips * PHOTO_SHARE) if videos else clips
+    photo_clips = photo_clips if photos else 0
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "clips.npy"
+    shape = (clips, FRAMES, SIZE * 3 // 2, SIZE)
+    packed = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
+    places = iter(rng.permutation(clips))
+    done = 0
+    with tqdm(total=clips, desc="clips", unit="clip") as bar:
+        for index, path in enumerate(photos):
+            with av.open(str(path)) as container:
+                planes = planes_from_video_frame(next(container.decode(video=0)))
+            for _ in range(_share(photo_clips, len(photos), index)):
+                packed[next(places)] = np.stack(list(photo_clip(planes, rng)))
+                bar.update()
+                done += 1
+        for index, path in enumerate(videos):
+            for clip in video_clips(path, _share(clips - photo_clips, len(videos), index), rng):
+                packed[next(places)] = np.stack(list(clip))
+                bar.update()
+                done += 1
+    for place in places:  # videos too short for their share
+        packed[place] = packed[int(rng.integers(0, max(1, done)))]
+    packed.flush()
+    return target
+
+
+def _share(total: int, parts: int, index: int) -> int:
+    return total * (index + 1) // parts - total * index // parts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("sources", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--clips", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    print(make(args.sources, args.out, args.clips, args.seed))
+
+
+if __name__ == "__main__":
+    main()

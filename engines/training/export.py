@@ -1,0 +1,211 @@
+"""Checkpoints to what is installed: half-precision safetensors, ONNX graphs, manifest.
+
+    .venv/bin/python -m engines.training.export RUN/streams.pt --name lite --data DATA
+        [--encoder RUN/joint.pt] [--card card.json] [--out engines/weights]
+
+The weights are stored once, as fp16 in safetensors; the graphs refer to that very file as external
+data (offset and length) and cast to fp32 when they are loaded. A new encoder makes every restorer
+trained with another one useless, so those are dropped from the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from engines.codebook import BITS_MAX, BITS_MIN, Codebook, fit_levels
+from engines.condition import CONDITION_SIZE
+from engines.latent import padding_multiple
+from engines.networks.graphs import (
+    OUTPUTS,
+    STREAMER_INPUTS,
+    VIEWER_INPUTS,
+    StreamerGraph,
+    ViewerGraph,
+)
+from engines.networks.presets import build_streamer, build_viewer
+from engines.training.clips import unpack
+from engines.weight_store import (
+    ENCODER,
+    MANIFEST,
+    MANIFEST_VERSION,
+    NETWORK_ID_BYTES,
+    WEIGHTS_FOLDER,
+)
+
+SCALES = (2, 3, 4)
+OPSET = 18
+EXAMPLE_SIDE = 192  # pixels of the source; any size runs
+CODEBOOK_CLIPS = 300
+
+
+def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any]:
+    """Write NAME.safetensors and its graphs; the network's part of the manifest."""
+    half = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
+    weights = folder / f"{name}.safetensors"
+    save_file(half, weights)
+    network.load_state_dict({k: v.float() for k, v in half.items()})
+    places = _tensor_places(weights)
+    graphs = {}
+    for scale in SCALES:
+        target = folder / f"{name}-x{scale}.onnx"
+        model = _graph(name, network, scale)
+        _refer_to(model, weights.name, places)
+        onnx.save(model, str(target))
+        graphs[str(scale)] = {"file": target.name, "sha256": _sha256(target)}
+    return {"weights": {"file": weights.name, "sha256": _sha256(weights)}, "graphs": graphs}
+
+
+def _graph(name: str, network: nn.Module, scale: int) -> onnx.ModelProto:
+    side = EXAMPLE_SIDE
+    graph: nn.Module
+    if name == ENCODER:
+        graph, inputs = StreamerGraph(network, scale), STREAMER_INPUTS  # type: ignore[arg-type]
+        example = [torch.zeros(1, 1, s, s, dtype=torch.uint8) for s in (side, side // 2, side // 2)]
+    else:
+        graph, inputs = ViewerGraph(network, scale), VIEWER_INPUTS  # type: ignore[arg-type]
+        small = side // scale
+        example = [torch.zeros(1, 1, s, s) for s in (small, small // 2, small // 2)]
+        example.append(torch.zeros(1, CONDITION_SIZE))
+    assert side % padding_multiple(scale) == 0
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's remarks on shapes it follows correctly
+        torch.onnx.export(
+            graph.eval(),
+            tuple(example),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            do_constant_folding=False,
+            input_names=list(inputs),
+            output_names=list(OUTPUTS),
+            dynamic_axes={n: _free_axes(n) for n in (*inputs, *OUTPUTS)},
+        )
+    return onnx.load_model_from_string(buffer.getvalue())
+
+
+def _free_axes(name: str) -> dict[int, str]:
+    plane = "y" if name.endswith("y") else "chroma"
+    side = "out" if name.startswith("out") else "in"
+    if name == "condition":
+        return {0: "batch"}
+    return {0: "batch", 2: f"{side}_{plane}_height", 3: f"{side}_{plane}_width"}
+
+
+def _refer_to(
+    model: onnx.ModelProto, location: str, places: dict[str, tuple[int, int, list[int]]]
+) -> None:
+    """Replace the weights by fp16 tensors in the safetensors file, each cast to fp32."""
+    graph, casts, kept = model.graph, [], []
+    for tensor in graph.initializer:
+        name = tensor.name.removeprefix("network.")
+        if name not in places:
+            kept.append(tensor)
+            continue
+        offset, length, shape = places[name]
+        assert list(tensor.dims) == shape, f"{name}: {list(tensor.dims)} in the graph, not {shape}"
+        outside = TensorProto(
+            name=f"{tensor.name}.fp16",
+            data_type=TensorProto.FLOAT16,
+            dims=shape,
+            data_location=TensorProto.EXTERNAL,
+        )
+        for key, value in (("location", location), ("offset", offset), ("length", length)):
+            outside.external_data.add(key=key, value=str(value))
+        kept.append(outside)
+        casts.append(helper.make_node("Cast", [outside.name], [tensor.name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(nodes)
+
+
+def _tensor_places(path: Path) -> dict[str, tuple[int, int, list[int]]]:
+    """Offset in the file, length in bytes and shape of each tensor of a safetensors file."""
+    data = path.read_bytes()
+    (header_length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + header_length])
+    header.pop("__metadata__", None)
+    return {
+        name: (8 + header_length + entry["data_offsets"][0],
+               entry["data_offsets"][1] - entry["data_offsets"][0], entry["shape"])
+        for name, entry in header.items()
+    }  # fmt: skip
+
+
+def fit_codebooks(streamer: nn.Module, data: Path) -> dict[str, str]:
+    """k-means codebooks of every bitwidth, on latents of training clips, in their wire form."""
+    clips = np.load(data / "clips.npy", mmap_mode="r")[:CODEBOOK_CLIPS, 0]
+    samples: list[list[Tensor]] = [[], [], []]
+    with torch.inference_mode():
+        for frame in clips:
+            planes = [
+                torch.from_numpy(np.ascontiguousarray(c))[None, None]
+                for c in unpack(frame).channels
+            ]
+            for kept, plane in zip(samples, streamer(*planes, 2), strict=True):
+                kept.append(plane.flatten())
+    values = [torch.cat(channel).numpy() for channel in samples]
+    codebooks = {}
+    for bits in range(BITS_MIN, BITS_MAX + 1):
+        y, u, v = (fit_levels(channel, bits) for channel in values)
+        codebooks[str(bits)] = Codebook(bits, (y, u, v)).to_bytes().hex()
+    return codebooks
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", type=Path, help="whose viewer's half is exported")
+    parser.add_argument("--name", required=True, help="of the restorer: lite, 720p, ...")
+    parser.add_argument("--encoder", type=Path, help="checkpoint of a new encoder")
+    parser.add_argument("--data", type=Path, help="clips to fit the codebooks of a new encoder on")
+    parser.add_argument("--uniform", action="store_true", help="no codebooks: uniform levels")
+    parser.add_argument("--card", type=Path, help="JSON kept in the manifest beside the network")
+    parser.add_argument("--out", type=Path, default=WEIGHTS_FOLDER)
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    manifest = args.out / MANIFEST
+    document: dict[str, Any] = {"version": MANIFEST_VERSION, "networks": {}}
+    if manifest.exists():
+        document = json.loads(manifest.read_text())
+    networks = document["networks"]
+    if args.encoder:
+        streamer = build_streamer()
+        streamer.load_state_dict(torch.load(args.encoder, weights_only=True)["streamer"])
+        entry = export_network(ENCODER, streamer, args.out)
+        if args.data and not args.uniform:
+            entry["codebooks"] = fit_codebooks(streamer, args.data)
+        networks = {ENCODER: entry}
+    partner = networks[ENCODER]["weights"]["sha256"][: 2 * NETWORK_ID_BYTES]
+    state = torch.load(args.checkpoint, weights_only=True)
+    viewer = build_viewer(state["preset"])
+    viewer.load_state_dict(state["viewer"])
+    entry = export_network(args.name, viewer, args.out) | {"partner": partner}
+    if args.card:
+        entry["card"] = json.loads(args.card.read_text())
+    networks[args.name] = entry
+    document["networks"] = networks
+    manifest.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

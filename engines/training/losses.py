@@ -1,0 +1,41 @@
+"""What training asks for: close to the source, and looking like it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from engines.evaluation.perceptual import LpipsSq, rgb_from_yuv
+from engines.networks.pipeline import PlaneTensors, source_planes
+
+CHARBONNIER_EPSILON = 1e-3
+LUMA_WEIGHT, CHROMA_WEIGHT = 0.8, 0.2
+
+
+def charbonnier(a: Tensor, b: Tensor) -> Tensor:
+    """Smooth L1, per sample of the batch: (N,)."""
+    return torch.sqrt((a - b).square() + CHARBONNIER_EPSILON**2).mean((1, 2, 3))
+
+
+def distortion(restored: Tensor, source: Tensor) -> Tensor:
+    """Charbonnier on the grid, (N, 24, h, w) twice, luma and chroma weighted: (N,)."""
+    luma = charbonnier(restored[:, :16], source[:, :16])
+    return LUMA_WEIGHT * luma + CHROMA_WEIGHT * charbonnier(restored[:, 16:], source[:, 16:])
+
+
+class PerceptualLoss(nn.Module):
+    """LPIPS-sq between pictures given on the grid: (N,)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.lpips = LpipsSq(folder)
+
+    def forward(self, restored: Tensor, source: Tensor) -> Tensor:
+        out: Tensor = self.lpips(_rgb(source_planes(restored)), _rgb(source_planes(source)))
+        return out
+
+
+def _rgb(planes: PlaneTensors) -> Tensor:
+    return rgb_from_yuv(*planes)

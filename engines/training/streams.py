@@ -1,0 +1,134 @@
+"""The training clips as real x265 streams: what the viewer's networks will really see.
+
+    .venv/bin/python -m engines.training.streams DATA --checkpoint RUN/encoder.pt [--rounds 3]
+
+For each clip and round: a seeded scale, QP and bits; the frozen encoder makes the latents, x265
+codes them at low latency, and the decoded latents of every frame are kept with their QP.
+DATA/streams.npy holds latents (padded to SIZE / 2), DATA/streams.json says what each row is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from engines.carrier import CarrierDecoder, CarrierEncoder
+from engines.codebook import Codebook
+from engines.frame import Planes
+from engines.networks.presets import build_streamer
+from engines.training.clips import FRAMES, SIZE, pack, unpack
+
+SIDE = SIZE // 2  # of the largest latent; smaller ones stand in the corner
+QP_RANGE = (16, 47)
+BITS_WEIGHTS = {8: 0.8, 7: 0.05, 6: 0.05, 5: 0.05, 4: 0.05}
+PRESET = "medium"
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """One coded clip: where it comes from and how it was coded. `qps`: one per frame."""
+
+    clip: int
+    scale: int
+    bits: int
+    qps: tuple[float, ...]
+
+
+def code_clip(
+    clip: int, packed: npt.NDArray[np.uint8], scale: int, bits: int, qp: int
+) -> tuple[StreamRow, npt.NDArray[np.uint8]]:
+    """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE)."""
+    streamer = _streamer()
+    codebook = Codebook.uniform(bits)
+    out = np.zeros((FRAMES, SIDE * 3 // 2, SIDE), np.uint8)
+    side = SIZE // scale
+    encoder = CarrierEncoder(side, side, 25, qp=qp, preset=PRESET, threads=1)
+    decoder = CarrierDecoder()
+    qps = []
+    for number, frame in enumerate(packed):
+        latent = encode_latent(streamer, unpack(frame), scale, codebook)
+        for picture in encoder.encode(latent, number):
+            qps.append(round(picture.qp, 2))
+            for index, planes in decoder.decode(picture.data, picture.number):
+                out[index, : side * 3 // 2, :side] = pack(planes)
+    if len(qps) != FRAMES:
+        raise RuntimeError(f"x265 gave {len(qps)} pictures for {FRAMES}")
+    return StreamRow(clip, scale, bits, tuple(qps)), out
+
+
+def encode_latent(
+    streamer: torch.nn.Module, planes: Planes, scale: int, codebook: Codebook
+) -> Planes:
+    """The torch encoder on one picture, quantized: what the streamer hands to the carrier."""
+    tensors = [torch.from_numpy(np.ascontiguousarray(c))[None, None] for c in planes.channels]
+    with torch.inference_mode():
+        latent = streamer(*tensors, scale)
+    y, u, v = (codebook.compress(i, p[0, 0].numpy()) for i, p in enumerate(latent))
+    return Planes(y, u, v)
+
+
+_CHECKPOINT: Path | None = None
+_STREAMER: torch.nn.Module | None = None
+
+
+def _streamer() -> torch.nn.Module:
+    """This process' encoder, loaded once."""
+    global _STREAMER
+    if _STREAMER is None:
+        _STREAMER = build_streamer().eval()
+        if _CHECKPOINT is not None:
+            state = torch.load(_CHECKPOINT, weights_only=True)
+            _STREAMER.load_state_dict(state["streamer"])
+    return _STREAMER
+
+
+def _start(checkpoint: Path | None) -> None:
+    global _CHECKPOINT
+    _CHECKPOINT = checkpoint
+    torch.set_num_threads(1)
+
+
+def make(data: Path, checkpoint: Path | None, rounds: int, seed: int, workers: int) -> None:
+    """Write DATA/streams.npy and DATA/streams.json."""
+    rng = np.random.default_rng(seed)
+    clips = np.load(data / "clips.npy", mmap_mode="r")
+    shape = (len(clips) * rounds, FRAMES, SIDE * 3 // 2, SIDE)
+    target = np.lib.format.open_memmap(data / "streams.npy", mode="w+", dtype=np.uint8, shape=shape)
+    rows: list[dict[str, object]] = []
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(checkpoint,)) as pool:
+        for round_number in tqdm(range(rounds), desc="rounds"):
+            bits = rng.choice(list(BITS_WEIGHTS), len(clips), p=list(BITS_WEIGHTS.values()))
+            scales = rng.choice([2, 3, 4], len(clips), p=[0.45, 0.25, 0.3])
+            qps = rng.integers(QP_RANGE[0], QP_RANGE[1], len(clips), endpoint=True)
+            jobs = pool.map(
+                code_clip, range(len(clips)), clips, map(int, scales), map(int, bits),
+                map(int, qps), chunksize=4,
+            )  # fmt: skip
+            for row, latents in tqdm(jobs, total=len(clips), desc=f"round {round_number + 1}"):
+                target[len(rows)] = latents
+                rows.append(asdict(row))
+    target.flush()
+    (data / "streams.json").write_text(json.dumps(rows))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--checkpoint", type=Path, help="the encoder; without: plain downscale")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    make(args.data, args.checkpoint, args.rounds, args.seed, args.workers)
+
+
+if __name__ == "__main__":
+    main()

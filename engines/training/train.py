@@ -1,0 +1,283 @@
+"""Train the networks; stop and start it as you like.
+
+    .venv/bin/python -m engines.training.train joint   DATA RUN --minutes 12
+    .venv/bin/python -m engines.training.train streams DATA RUN --minutes 60 --metrics METRICS
+
+`joint` trains TinyAE's encoder and the viewer's half together through the carrier's proxy;
+`streams` trains the viewer's half alone on real x265 streams, with a perceptual term when
+--metrics names the folder of its weights. RUN/<stage>.pt is written every few minutes with
+optimiser, averages and step; the same command goes on from there. RUN/<stage>.csv is the curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from engines.condition import condition_vector
+from engines.networks.downscale import gaussian_downscale
+from engines.networks.pipeline import (
+    PlaneTensors,
+    StreamerHalf,
+    ViewerHalf,
+    source_on_grid,
+    split_latent,
+)
+from engines.networks.presets import PRESETS, build_streamer, build_viewer
+from engines.networks.tinyae import area_latent
+from engines.training.batches import Batch, ClipBatches, StreamBatches
+from engines.training.losses import PerceptualLoss, charbonnier, distortion
+from engines.training.proxy import carry, round_to_levels
+
+WARM_UP_STEPS = 300
+CHECKPOINT_SECONDS = 180
+CURVE_STEPS = 50
+EMA_DECAY = 0.999
+GRADIENT_NORM_MAX = 0.5
+NATURAL_WEIGHT = 0.1  # keeps the latent a natural small picture
+RATE_WEIGHT = 0.5  # of the proxy's bits: real streams predict most of them away
+QP_RANGE = (18.0, 46.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run; the command line sets these."""
+
+    preset: str = "lite"
+    crop: int = 192  # pixels, a multiple of 48
+    batch: int = 8
+    rate: float = 1e-3  # learning rate after the warm-up
+    total_steps: int = 30_000  # of the cosine schedule
+    perceptual: float = 0.0  # weight of LPIPS-sq beside the Charbonnier distance
+    seed: int = 1
+
+
+class Trainer:
+    """Networks, optimiser, averages and curve of one stage."""
+
+    def __init__(self, stage: str, run: Path, settings: Settings, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device, self.step = settings, device, 0
+        self._checkpoint = run / f"{stage}.pt"
+        self._curve = run / f"{stage}.csv"
+        self.streamer: StreamerHalf = build_streamer().to(device)
+        self.viewer: ViewerHalf = build_viewer(settings.preset).to(device)
+        self.networks = nn.ModuleDict({"streamer": self.streamer, "viewer": self.viewer})
+        if stage == "streams":
+            self.streamer.requires_grad_(False)
+        for parameter in self.networks.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        trained = [p for p in self.networks.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(trained, lr=settings.rate, betas=(0.9, 0.99))
+        self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
+
+    def start_from(self, checkpoint: Path) -> None:
+        """Take the averaged weights of another stage."""
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        self.streamer.load_state_dict(state["streamer"])
+        self.viewer.load_state_dict(state["viewer"])
+        self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
+
+    def resume(self) -> bool:
+        """Go on from this stage's own checkpoint, if there is one."""
+        if not self._checkpoint.exists():
+            return False
+        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        self.networks.load_state_dict(state["networks"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.step = state["average"], state["step"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all. `streamer` and `viewer` are averages."""
+        parts: dict[str, dict[str, Tensor]] = {"streamer": {}, "viewer": {}}
+        for name, value in self.average.items():
+            half, _, rest = name.partition(".")
+            parts[half][rest] = value
+        state = {
+            **parts,
+            "networks": self.networks.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "step": self.step,
+            "preset": self.settings.preset,
+        }
+        unfinished = self._checkpoint.with_suffix(".part")
+        torch.save(state, unfinished)
+        unfinished.rename(self._checkpoint)
+
+    def learn(self, loss: Tensor) -> None:
+        """One optimiser step at the schedule's rate."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.rate * self._schedule()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.networks.parameters(), GRADIENT_NORM_MAX)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(EMA_DECAY, self.step / (self.step + 20))
+        with torch.no_grad():
+            for name, value in self.networks.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+
+    def _schedule(self) -> float:
+        warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        done = min(1.0, self.step / self.settings.total_steps)
+        return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    def note(self, figures: dict[str, float]) -> None:
+        """Append a line to the curve."""
+        new = not self._curve.exists()
+        with self._curve.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", *figures])
+            writer.writerow([self.step, *(f"{value:.6f}" for value in figures.values())])
+
+
+def joint_loss(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
+    """Source -> encoder -> bits -> proxy -> restorer; bits weigh against error as in HEVC."""
+    count = batch.source[0].shape[0]
+    qp = torch.empty(count).uniform_(*QP_RANGE)
+    bits = int(torch.tensor([8, 8, 8, 8, 7, 6, 5, 4])[torch.randint(8, ())])
+    condition = torch.stack(
+        [torch.from_numpy(condition_vector(float(q), batch.scale, bits)) for q in qp]
+    )
+    source = source_on_grid(*batch.source)
+    with _autocast(trainer.device):
+        sent = trainer.streamer(*batch.source, batch.scale)
+    carried, sample_bits = [], torch.zeros(count)
+    for index, plane in enumerate(sent):
+        decoded, per_sample = carry(round_to_levels(plane.float(), bits), qp)
+        carried.append(decoded.clamp(0, 255))
+        sample_bits = sample_bits + per_sample * (1.0 if index == 0 else 0.25)
+    with _autocast(trainer.device):
+        restored = trainer.viewer(carried[0], carried[1], carried[2], condition, batch.scale)
+    natural = natural_distance(sent, source, batch.scale)
+    # HEVC's lambda weighs bits against squared error; divided by 2 x error it weighs them
+    # against absolute error, which is about a third of the step
+    step = torch.exp2((qp - 4) / 6)
+    rate = RATE_WEIGHT * 0.12 * step / 255 * sample_bits / batch.scale**2
+    close = distortion(restored.float(), source)
+    total = (close + rate + NATURAL_WEIGHT * natural).mean()
+    return {
+        "loss": total,
+        "distortion": close.mean(),
+        "rate": rate.mean(),
+        "natural": natural.mean(),
+    }
+
+
+def natural_distance(sent: PlaneTensors, source: Tensor, scale: int) -> Tensor:
+    """How far the latent is from the plain small picture: (N,), in units of 0..1."""
+    plain = split_latent(area_latent(source))
+    parts = [
+        charbonnier(a.float() / 255, gaussian_downscale(b, scale))
+        for a, b in zip(sent, plain, strict=True)
+    ]
+    return parts[0] + 0.5 * (parts[1] + parts[2])
+
+
+def streams_loss(
+    trainer: Trainer, batch: Batch, perceptual: PerceptualLoss | None
+) -> dict[str, Tensor]:
+    """Decoded latents of real streams -> restorer."""
+    assert batch.latent is not None
+    assert batch.condition is not None
+    source = source_on_grid(*batch.source)
+    y, u, v = (plane.float() for plane in batch.latent)
+    with _autocast(trainer.device):
+        restored = trainer.viewer(y, u, v, batch.condition, batch.scale)
+    close = distortion(restored.float(), source).mean()
+    figures = {"loss": close, "distortion": close}
+    if perceptual is not None:
+        with _autocast(trainer.device):
+            look = perceptual(restored.float(), source).mean()
+        figures = {
+            "loss": close + trainer.settings.perceptual * look,
+            "distortion": close,
+            "lpips_sq": look,
+        }
+    return figures
+
+
+def _autocast(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def train(
+    trainer: Trainer,
+    batches: Callable[[], Batch],
+    losses: Callable[[Batch], dict[str, Tensor]],
+    minutes: float,
+) -> None:
+    """Steps until the time is over or the schedule ends; checkpoints on the way."""
+    started = saved = time.monotonic()
+    sums: dict[str, float] = {}
+    with tqdm(initial=trainer.step, total=trainer.settings.total_steps, unit="step") as bar:
+        while trainer.step < trainer.settings.total_steps:
+            figures = losses(batches())
+            trainer.learn(figures["loss"])
+            for name, value in figures.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach()) / CURVE_STEPS
+            bar.update()
+            if trainer.step % CURVE_STEPS == 0:
+                trainer.note(sums)
+                bar.set_postfix({name: f"{value:.4f}" for name, value in sums.items()})
+                sums = {}
+            now = time.monotonic()
+            if now - saved > CHECKPOINT_SECONDS:
+                trainer.save()
+                saved = now
+            if now - started > minutes * 60:
+                break
+    trainer.save()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("stage", choices=("joint", "streams"))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--preset", choices=tuple(PRESETS), default=Settings.preset)
+    parser.add_argument("--crop", type=int, default=Settings.crop)
+    parser.add_argument("--batch", type=int, default=Settings.batch)
+    parser.add_argument("--rate", type=float, default=Settings.rate)
+    parser.add_argument("--steps", type=int, default=Settings.total_steps)
+    parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
+    parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
+    parser.add_argument("--start", type=Path, help="checkpoint of another stage to start from")
+    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    args.run.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        args.preset, args.crop, args.batch, args.rate, args.steps, args.perceptual, args.seed
+    )
+    trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))
+    if not trainer.resume() and args.start:
+        trainer.start_from(args.start)
+    seed = settings.seed + trainer.step
+    if args.stage == "joint":
+        clips = ClipBatches(args.data, settings.crop, settings.batch, seed)
+        train(trainer, clips.next, lambda b: joint_loss(trainer, b), args.minutes)
+        return
+    perceptual = PerceptualLoss(args.metrics) if args.metrics and settings.perceptual else None
+    streams = StreamBatches(args.data, settings.crop, settings.batch, seed)
+    train(trainer, streams.next, lambda b: streams_loss(trainer, b, perceptual), args.minutes)
+
+
+if __name__ == "__main__":
+    main()
