@@ -1,0 +1,162 @@
+"""The viewer, wired: a live session or a file, through the pipeline, to the sinks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+
+from daemon.errors import RunError, UsageError
+from daemon.figures import Figures
+from daemon.figures_server import LOCALHOST, serve
+from daemon.log import event
+from engines.codec import installed_network_ids
+from link.errors import SignallingError
+from link.whip_server import WhipServer
+from viewer.address import Address
+from viewer.clock import monotonic_us
+from viewer.config import ViewerConfig
+from viewer.pipeline import Pipeline
+from viewer.playback import Playback, StreamFile
+from viewer.progress import show_progress
+from viewer.receive import Reception
+from viewer.restorers import Restorers
+from viewer.sinks.web import WebPage
+
+FIGURES_PREFIX = "denc_view"
+
+_log = logging.getLogger(__name__)
+
+
+async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
+    """Run until `stop`, or until the stream ends where that is the end.
+
+    Raises DaemonError, or EngineError for an engine that was asked for and cannot be had.
+    """
+    figures = Figures()
+    restorers = Restorers(config.engine, threads=config.threads or _cores())
+    file = StreamFile(config.input) if config.input else None
+    async with (
+        serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
+        _page(config, figures) as page,
+    ):
+        pipeline = Pipeline(config, figures, restorers, page)
+        discard = True
+        try:
+            if file is not None:
+                await _play(file, config, pipeline, figures, stop)
+            elif config.listen is not None:
+                await _listen(config.listen, config, pipeline, figures, stop)
+            discard = stop.is_set() and config.keeps_every_frame
+        finally:
+            await asyncio.to_thread(pipeline.close, discard=discard)
+        if file is not None and not stop.is_set():
+            _check_restored(config, pipeline, figures)
+
+
+async def _listen(
+    address: Address,
+    config: ViewerConfig,
+    pipeline: Pipeline,
+    figures: Figures,
+    stop: asyncio.Event,
+) -> None:
+    reception = Reception(pipeline.decoding, figures)
+    server = WhipServer(
+        host=address.host,
+        port=address.port,
+        token=config.token,
+        network_ids=installed_network_ids(),
+        on_session=reception.on_session,
+    )
+    try:
+        await server.start()
+    except SignallingError as error:
+        raise UsageError(f"{error}; give another port with --listen") from error
+    try:
+        event(_log, "listening", address=Address(address.host, server.port))
+        ends = [stop.wait(), pipeline.failure()]
+        if config.once:
+            ends.append(reception.ended.wait())
+        await _first(*ends)
+    finally:
+        await server.stop()
+
+
+async def _play(
+    file: StreamFile,
+    config: ViewerConfig,
+    pipeline: Pipeline,
+    figures: Figures,
+    stop: asyncio.Event,
+) -> None:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def at_end() -> None:
+        loop.call_soon_threadsafe(ended.set)
+
+    figures.set("state", "playing")
+    progress = asyncio.create_task(show_progress(sys.stderr, len(file), pipeline.pictures_done))
+    playback = Playback(
+        file,
+        pipeline.decoding,
+        paced=not config.keeps_every_frame,
+        clock=monotonic_us,
+        ended=at_end,
+        failed=pipeline.fail,
+    )
+    try:
+        await _first(stop.wait(), pipeline.failure(), ended.wait())
+        if not stop.is_set():
+            await _first(stop.wait(), pipeline.failure(), asyncio.to_thread(pipeline.drain))
+    finally:
+        if stop.is_set() or pipeline.has_failed:
+            pipeline.abandon()
+        await asyncio.to_thread(playback.close)
+        progress.cancel()
+        with suppress(asyncio.CancelledError):
+            await progress
+
+
+def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) -> None:
+    """A file is restored wholly or the exit code says no."""
+    if error := pipeline.sink_error():
+        raise RunError(error)
+    shown = figures.snapshot().get("frames_shown", 0)
+    if not shown:
+        raise RunError(f"no picture of {config.input} could be restored")
+    event(_log, "restored", file=config.input, frames=shown)
+
+
+@asynccontextmanager
+async def _page(config: ViewerConfig, figures: Figures) -> AsyncIterator[WebPage | None]:
+    address = config.page
+    if address is None:
+        yield None
+        return
+    page = WebPage(figures, config.token, prefix=FIGURES_PREFIX)
+    event(_log, "watch at", url=await page.start(address))
+    try:
+        yield page
+    finally:
+        await page.stop()
+
+
+async def _first(*ends: Coroutine[object, object, object]) -> None:
+    """Wait for the first of them; what it raises is raised."""
+    tasks = [asyncio.ensure_future(end) for end in ends]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,114 @@
+"""The command line of `denc-view`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from daemon.config import load
+from daemon.errors import UsageError
+from daemon.log import LEVELS, STYLES, fail, setup
+from daemon.run import run
+from viewer.config import LISTEN, PAGE, QUALITIES, ViewerConfig
+
+NAME = "denc-view"
+ABOUT = """\
+Receives a denc stream, restores it to its full size and shows it: on a web page, as a recording,
+or both. Any streamer that speaks WHIP with H.265 may connect."""
+START = f"""\
+start with one of:
+  denc-view --listen                        wait for denc-stream on port {LISTEN.port}, watch at
+                                            http://{PAGE}/
+  denc-view --listen --web 8080             the page for every machine on the network
+  denc-view --listen --record out.mkv       record the restored video
+  denc-view --listen --record-stream s.mkv  keep the stream itself (tiny) and restore it later:
+  denc-view --input s.mkv --record out.mkv  restore a stream file
+then, on the other machine:
+  denc-stream --camera 0 --peer THIS-HOST
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """One option a key of the configuration; what is not given stays None."""
+    result = argparse.ArgumentParser(
+        prog=NAME, description=ABOUT, epilog=START, formatter_class=argparse.RawTextHelpFormatter
+    )
+    source = result.add_argument_group("where the stream comes from (one of them)")
+    source.add_argument(
+        "--listen",
+        nargs="?",
+        const=str(LISTEN),
+        metavar="[HOST:]PORT",
+        help=f"wait for a streamer; without a value {LISTEN}",
+    )
+    source.add_argument("--input", metavar="FILE.mkv", help="restore a stream file")
+    source.add_argument(
+        "--once", action="store_true", default=None, help="end when the first stream ends"
+    )
+    sinks = result.add_argument_group("where the picture goes (any number at once)")
+    sinks.add_argument(
+        "--web",
+        metavar="[HOST:]PORT",
+        help=f"serve the page; it is at http://{PAGE}/ if no sink is given",
+    )
+    sinks.add_argument("--record", metavar="FILE.mkv", help="record the restored video")
+    sinks.add_argument("--record-quality", choices=QUALITIES, help="default: high (x264 crf 18)")
+    sinks.add_argument("--record-stream", metavar="FILE.mkv", help="record the stream as received")
+    sinks.add_argument("--log-frames", metavar="FILE.csv", help="one line per shown frame")
+    sinks.add_argument("--headless", action="store_true", default=None, help="no page")
+    work = result.add_argument_group("how it is restored")
+    work.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="default: auto = the stream's partner network, or plain upscaling",
+    )
+    work.add_argument(
+        "--latency-budget",
+        type=int,
+        metavar="MS",
+        help="drop pictures older than this, counted from arrival (default: 400)",
+    )
+    work.add_argument("--batch-max", type=int, metavar="N", help="restore up to N at once (4)")
+    work.add_argument("--threads", type=int, metavar="N", help="default: 0 = every core")
+    rest = result.add_argument_group("the rest")
+    rest.add_argument("--config", metavar="FILE", help="YAML; see configs/viewer.yaml")
+    rest.add_argument("--token", help="shared secret that streamer and page must show")
+    rest.add_argument(
+        "--figures-port",
+        type=int,
+        metavar="PORT",
+        help="live figures; 9465 with --listen, 0 = none",
+    )
+    rest.add_argument("--log-level", choices=LEVELS)
+    rest.add_argument("--log-style", choices=STYLES)
+    rest.add_argument("--version", action="version", version=f"{NAME} {_version()}")
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the viewer; the exit code: 0 fine, 1 run time, 2 usage."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments:
+        print(f"{NAME}: {ABOUT}\n\n{START}\nmore: {NAME} --help", file=sys.stderr)
+        return UsageError.exit_code
+    given = vars(parser().parse_args(arguments))
+    path = given.pop("config")
+    try:
+        config = load(ViewerConfig, None if path is None else Path(path), given)
+    except UsageError as error:
+        fail(NAME, str(error))
+        return error.exit_code
+    setup(config.log_level, config.log_style)
+    from viewer.app import view  # aiortc and ONNX Runtime take a second: not for --help
+
+    return run(lambda stop: view(config, stop), name=NAME)
+
+
+def _version() -> str:
+    try:
+        return version("denc")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,68 @@
+"""Every setting of `denc-view`: the keys of `configs/viewer.yaml`, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config import key, one_of, within
+from daemon.errors import UsageError
+from daemon.figures_server import LOCALHOST, VIEWER_PORT
+from daemon.log import LEVELS, STYLES
+from viewer.address import EVERYWHERE, Address, parse_address
+
+LISTEN = Address(EVERYWHERE, 8889)  # what a bare --listen means
+PAGE = Address(LOCALHOST, 8890)  # the page, when nothing else was asked for
+QUALITIES = ("high", "lossless")
+LATENCY_BUDGET_MS = 400
+LATENCY_BUDGET_MAX_MS = 60_000
+BATCH_MAX = 4
+
+
+@dataclass(frozen=True)
+class ViewerConfig:
+    """One field a key; `configs/viewer.yaml` says why each is there."""
+
+    listen: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    input: Path | None = None
+    record: Path | None = None
+    record_quality: str = key("high", one_of(QUALITIES))
+    record_stream: Path | None = None
+    web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    headless: bool = False
+    once: bool = False
+    engine: str = "auto"
+    threads: int = key(0, within(0, 256))  # 0: every core this process may use
+    latency_budget: int = key(LATENCY_BUDGET_MS, within(1, LATENCY_BUDGET_MAX_MS))  # ms
+    batch_max: int = key(BATCH_MAX, within(1, 64))  # pictures
+    log_frames: Path | None = None
+    token: str | None = None
+    figures_port: int | None = key(None, within(0, 0xFFFF))
+    log_level: str = key("info", one_of(LEVELS))
+    log_style: str = key("text", one_of(STYLES))
+
+    def __post_init__(self) -> None:
+        if self.listen is None and self.input is None:
+            raise UsageError("nothing to view: give --listen for a live stream or --input FILE.mkv")
+        if self.listen is not None and self.input is not None:
+            raise UsageError("--listen and --input exclude each other: view a stream or a file")
+        if self.headless and self.web is not None:
+            raise UsageError("--headless and --web exclude each other: is there a page or not?")
+
+    @property
+    def keeps_every_frame(self) -> bool:
+        """A file that is not watched is restored as fast as it goes, and nothing is dropped."""
+        return self.input is not None and self.page is None
+
+    @property
+    def figures_port_or_default(self) -> int:
+        """Of a live viewer a known port; restoring a file needs none, and any number may run."""
+        if self.figures_port is not None:
+            return self.figures_port
+        return VIEWER_PORT if self.listen is not None else 0
+
+    @property
+    def page(self) -> Address | None:
+        """Where the page is served: where asked, or locally when nothing else would be seen."""
+        idle = not (self.headless or self.record or self.record_stream or self.log_frames)
+        return self.web or (PAGE if idle else None)

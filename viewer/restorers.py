@@ -1,0 +1,61 @@
+"""Which restorer serves which stream."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
+from daemon.log import event
+from engines.codec import AUTO, PLAIN, Restorer, installed_network_ids, open_restorer
+from engines.errors import WeightsError
+from link.side_info import NO_NETWORK
+
+SOME_NETWORK = b"\xff" * len(NO_NETWORK)
+Opener: TypeAlias = Callable[..., Restorer]
+
+_log = logging.getLogger(__name__)
+
+
+class Restorers:
+    """Opens the restorer of a stream's encoder network and keeps it until another one is needed.
+
+    The engine `auto` falls back to plain upscaling, with one message that says why. An engine
+    asked for by name is insisted on: the viewer does not start (UnknownEngineError, WeightsError)
+    when it is not here or damaged; only a stream that another network made is upscaled plainly.
+    """
+
+    def __init__(self, engine: str, *, threads: int, opener: Opener = open_restorer) -> None:
+        self._engine = engine
+        self._threads = threads
+        self._open = opener
+        self._network_id: bytes | None = None
+        self._restorer: Restorer | None = None
+        if engine != AUTO:
+            for network_id in installed_network_ids() or (SOME_NETWORK,):
+                opener(engine, network_id, threads=threads)
+
+    def for_network(self, network_id: bytes) -> tuple[Restorer, bool]:
+        """The restorer, and whether it is another one than for the picture before."""
+        if self._restorer is not None and network_id == self._network_id:
+            return self._restorer, False
+        restorer = self._open(self._engine, network_id, threads=self._threads)
+        if network_id == NO_NETWORK or not restorer.reason:
+            event(_log, "restoring", engine=restorer.name, network=network_id.hex())
+        else:
+            event(_log, "plain upscaling", level=logging.WARNING, reason=restorer.reason)
+        self._network_id, self._restorer = network_id, restorer
+        return restorer, True
+
+    def give_up(self, error: Exception) -> Restorer:
+        """Plain upscaling of this stream from here on, because its network failed while running.
+
+        Raises the error again when it is about the weights of an engine that was asked for.
+        """
+        assert self._restorer is not None
+        if isinstance(error, WeightsError) and self._engine != AUTO:
+            raise error
+        reason = f"{self._restorer.name}: {' '.join(str(error).split()) or type(error).__name__}"
+        event(_log, "plain upscaling", level=logging.ERROR, reason=reason)
+        self._restorer = self._open(PLAIN, NO_NETWORK, threads=self._threads)
+        return self._restorer

@@ -1,0 +1,131 @@
+"""The restored video as a Matroska recording (H.264)."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+from daemon.figures import Figures
+from daemon.log import event
+from daemon.matroska import MatroskaFile, has_room, open_recording
+from daemon.pts import Timestamps
+from engines.frame import Planes, planes_to_video_frame
+from viewer.clock import Clock
+from viewer.picture import Shown
+
+RETRY_US = 2_000_000
+MILLISECOND = Fraction(1, 1000)
+NOMINAL_FPS = 25  # a Matroska header wants one; the timestamps are the capture times
+ENCODER_OPTIONS = {
+    "high": {"preset": "veryfast", "crf": "18", "tune": "zerolatency"},
+    "lossless": {"preset": "ultrafast", "qp": "0", "tune": "zerolatency"},
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Record:
+    """Writes every picture once, timed by its capture; a new size starts a new file.
+
+    With `persists` (live) a write error closes the file, is told once, and recording resumes in
+    the next free file when the disk takes it; without, the error is raised.
+    """
+
+    name = "record"
+    capacity = 16
+
+    def __init__(
+        self, path: Path, quality: str, figures: Figures, clock: Clock, *, persists: bool
+    ) -> None:
+        self._path = path
+        self._options = ENCODER_OPTIONS[quality]
+        self._figures = figures
+        self._clock = clock
+        self._persists = persists
+        self._file: MatroskaFile | None = open_recording(path)
+        self._stream: av.VideoStream | None = None
+        self._times = Timestamps()
+        self._retry_us: int | None = None
+
+    def show(self, value: Shown) -> None:
+        if self._retry_us is not None and not self._may_retry(self._retry_us):
+            self._figures.add("record_errors")
+            return
+        try:
+            self._write(value)
+        except (OSError, av.FFmpegError) as error:
+            if not self._persists:
+                raise
+            self._broken(error)
+
+    def close(self) -> None:
+        """Write what the encoder still holds, and the index."""
+        file, stream = self._file, self._stream
+        self._file = self._stream = None
+        if file is None:
+            return
+        try:
+            if stream is not None:
+                file.container.mux(stream.encode(None))
+        finally:
+            file.close()
+            if stream is not None:
+                event(_log, "recorded", file=file.path)
+
+    def _write(self, shown: Shown) -> None:
+        planes = _even(shown.frame.planes)
+        stream = self._stream
+        if stream is not None and (stream.width, stream.height) != (planes.width, planes.height):
+            self.close()
+            stream = None
+        if self._file is None:
+            self._file = MatroskaFile(self._path)
+            event(_log, "recording", file=self._file.path)
+        if stream is None:
+            self._stream = stream = self._start(self._file, planes)
+        picture = planes_to_video_frame(planes)
+        picture.pts = self._times.at(shown.frame.captured_us)
+        picture.time_base = MILLISECOND
+        self._file.container.mux(stream.encode(picture))
+        self._retry_us = None
+
+    def _start(self, file: MatroskaFile, planes: Planes) -> av.VideoStream:
+        stream = file.container.add_stream("libx264", rate=NOMINAL_FPS, options=self._options)
+        stream.width, stream.height, stream.pix_fmt = planes.width, planes.height, "yuv420p"
+        context = stream.codec_context
+        context.time_base = MILLISECOND
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        context.colorspace = Colorspace.ITU709
+        context.color_range = ColorRange.MPEG
+        self._times = Timestamps()
+        return stream
+
+    def _may_retry(self, at_us: int) -> bool:
+        if self._clock() < at_us:
+            return False
+        self._retry_us = self._clock() + RETRY_US
+        return has_room(self._path)
+
+    def _broken(self, error: Exception) -> None:
+        self._figures.add("record_errors")
+        if self._retry_us is None:
+            event(_log, f"recording stopped: {error}; trying again", level=logging.ERROR)
+        self._retry_us = self._clock() + RETRY_US
+        try:
+            self.close()
+        except (OSError, av.FFmpegError):
+            self._figures.add("record_errors")
+
+
+def _even(planes: Planes) -> Planes:
+    """H.264 4:2:0 has even sides only: an odd picture repeats its last column or row."""
+    odd = ((0, planes.height % 2), (0, planes.width % 2))
+    if odd == ((0, 0), (0, 0)):
+        return planes
+    return Planes(np.pad(planes.y, odd, mode="edge"), planes.u, planes.v)
