@@ -1,0 +1,129 @@
+"""Reference clips: which file, which filter, which frames; read into planes.
+
+A manifest is YAML: `clips:` holds one mapping per clip with `name, file, filter, start, frames,
+fps` and, where wanted, `kind` and `fast`. A reference is the decoded file through `filter` (FFmpeg
+syntax), `frames` frames from `start`, as 8-bit 4:2:0. FFmpeg's own binary does it: PyAV's filter
+graph drops a stream's colour tags, and its scaler then shifts the luma of tagged streams.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import yaml
+
+from engines.evaluation import EvaluationError
+from engines.evaluation.ffmpeg import ffmpeg_binary
+from engines.frame import Plane, Planes
+
+FAST_FRAMES = 48  # of each clip of the fast subset
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """One reference of a manifest. `file` is the path as it can be opened."""
+
+    name: str
+    file: Path
+    fps: float
+    frames: int
+    start: int = 0
+    filter: str = ""
+    kind: str = ""
+    fast: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A reference in memory: all pictures of one size."""
+
+    name: str
+    fps: float
+    pictures: tuple[Planes, ...]
+
+    @property
+    def width(self) -> int:
+        return self.pictures[0].width
+
+    @property
+    def height(self) -> int:
+        return self.pictures[0].height
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pictures) / self.fps
+
+
+def read_manifest(path: Path, *, fast: bool = False) -> list[ClipEntry]:
+    """The clips of a manifest, `fast`: of its fast subset, at most FAST_FRAMES frames of each.
+
+    Raises EvaluationError when the manifest cannot be read or a clip's keys are wrong.
+    """
+    try:
+        listed = yaml.safe_load(path.read_text())["clips"]
+        entries = [ClipEntry(**{**clip, "file": path.parent / clip["file"]}) for clip in listed]
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise EvaluationError(f"manifest {path}: {error}") from error
+    if not fast:
+        return entries
+    return [shortened(entry, FAST_FRAMES) for entry in entries if entry.fast]
+
+
+def shortened(entry: ClipEntry, frames: int) -> ClipEntry:
+    """The same reference, at most its first `frames` frames."""
+    return replace(entry, frames=min(entry.frames, frames))
+
+
+def read_clip(entry: ClipEntry) -> Clip:
+    """Decode a reference. Raises EvaluationError when it cannot be read or is too short."""
+    if not entry.file.is_file():
+        raise EvaluationError(f"clip {entry.name}: there is no file {entry.file}")
+    steps = [f"trim=start_frame={entry.start}:end_frame={entry.start + entry.frames}"]
+    steps += filter(None, [entry.filter, "format=yuv420p"])
+    # fmt: off
+    command = [
+        ffmpeg_binary(), "-v", "error", "-nostdin", "-i", str(entry.file), "-map", "0:v:0",
+        "-vf", ",".join(steps), "-fps_mode", "passthrough", "-f", "yuv4mpegpipe", "-",
+    ]
+    # fmt: on
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+        ) as process,
+    ):
+        assert process.stdout is not None
+        pictures = tuple(_y4m_pictures(process.stdout))
+        process.wait()
+        errors.seek(0)
+        said = "; ".join(errors.read().decode(errors="replace").strip().splitlines()[:2])
+    if len(pictures) < entry.frames:
+        raise EvaluationError(
+            f"clip {entry.name}: {entry.file} has {len(pictures)} of {entry.frames} frames"
+            f"{said and f' ({said})'}"
+        )
+    return Clip(entry.name, entry.fps, pictures)
+
+
+def _y4m_pictures(stream: IO[bytes]) -> Iterator[Planes]:
+    """Pictures of a YUV4MPEG2 stream in 4:2:0, which says its size in its first line."""
+    tags = stream.readline().decode("ascii").split()
+    if not tags:
+        return
+    width, height = (
+        next(int(tag[1:]) for tag in tags[1:] if tag.startswith(key)) for key in ("W", "H")
+    )
+    half = ((height + 1) // 2, (width + 1) // 2)
+    while stream.readline():  # "FRAME"
+        luma = _plane(stream, (height, width))
+        yield Planes(luma, _plane(stream, half), _plane(stream, half))
+
+
+def _plane(stream: IO[bytes], shape: tuple[int, int]) -> Plane:
+    return np.frombuffer(stream.read(shape[0] * shape[1]), np.uint8).reshape(shape)

@@ -1,0 +1,89 @@
+"""Reference clips: the manifest, and what FFmpeg makes of a file."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engines.evaluation import EvaluationError
+from engines.evaluation.clips import ClipEntry, read_clip, read_manifest, shortened
+
+MANIFEST = """
+clips:
+  - {name: one, file: one.mkv, filter: "crop=64:48", start: 2, frames: 60, fps: 30, fast: true}
+  - {name: two, file: two.mkv, frames: 96, fps: 25, kind: face}
+"""
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Eight lossless pictures of 80x60 whose luma is 20 + 10 * number, tagged BT.709."""
+    path = tmp_path / "one.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=Fraction(30), width=80, height=60)
+        stream.pix_fmt = "yuv420p"
+        for number in range(8):
+            planes = np.full((90, 80), 128, np.uint8)
+            planes[:60] = 20 + 10 * number
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_manifest_gives_every_clip_and_fast_only_its_subset(tmp_path):
+    path = tmp_path / "manifest.yaml"
+    path.write_text(MANIFEST)
+    one, two = read_manifest(path)
+    assert (one.file, one.start, one.frames, one.fps) == (tmp_path / "one.mkv", 2, 60, 30)
+    assert (two.filter, two.start, two.kind, two.fast) == ("", 0, "face", False)
+    assert [(clip.name, clip.frames) for clip in read_manifest(path, fast=True)] == [("one", 48)]
+
+
+@pytest.mark.parametrize("text", ["clips: [{name: x}]", "{", "clips: [{file: a, colour: 1}]", "[]"])
+def test_broken_manifest_names_its_file(tmp_path, text):
+    path = tmp_path / "manifest.yaml"
+    path.write_text(text)
+    with pytest.raises(EvaluationError, match=r"manifest\.yaml"):
+        read_manifest(path)
+
+
+def test_reference_is_the_filtered_pictures_from_start(video):
+    entry = ClipEntry("one", video, fps=30, frames=5, start=2, filter="crop=64:48")
+    clip = read_clip(entry)
+    assert (clip.width, clip.height, clip.seconds) == (64, 48, 5 / 30)
+    assert [int(picture.y.mean()) for picture in clip.pictures] == [40, 50, 60, 70, 80]
+    assert all(np.ptp(picture.y) == 0 for picture in clip.pictures)
+
+
+def test_odd_sizes_keep_their_last_row_and_column(video):
+    clip = read_clip(ClipEntry("odd", video, fps=30, frames=1, filter="crop=63:47:exact=1"))
+    assert clip.pictures[0].y.shape == (47, 63)
+    assert clip.pictures[0].u.shape == (24, 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"file": Path("/nowhere.mp4")}, "there is no file /nowhere.mp4"),
+        ({"frames": 9}, "has 8 of 9 frames"),
+        ({"filter": "nonsense"}, "has 0 of 8 frames.*nonsense"),
+    ],
+)
+def test_clip_that_cannot_be_read_says_why(video, changes, message):
+    entry = {"name": "one", "file": video, "fps": 30, "frames": 8} | changes
+    with pytest.raises(EvaluationError, match=message):
+        read_clip(ClipEntry(**entry))
+
+
+def test_file_that_is_no_video_says_so(tmp_path):
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(EvaluationError, match="0 of 3 frames"):
+        read_clip(ClipEntry("noise", path, fps=30, frames=3))
+
+
+def test_shortened_never_lengthens():
+    entry = ClipEntry("one", Path("one.mkv"), fps=30, frames=40)
+    assert (shortened(entry, 48).frames, shortened(entry, 8).frames) == (40, 8)
