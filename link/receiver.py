@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket, RtpPacket
 
@@ -20,7 +20,8 @@ from link.history import parse_rtx
 from link.jitter import JitterBuffer
 from link.packet import MediaPacket
 from link.sdp import VideoParameters
-from link.session_life import SessionLife
+from link.session_life import CLOSED_HERE, SessionLife
+from link.stats import ReceiverStats
 from link.transport import MediaTransport, monotonic_us
 from link.unit_queue import UnitQueue
 
@@ -29,26 +30,10 @@ MAX_QUEUED_BYTES = 16 << 20
 PLI_INTERVAL_US = 300_000
 REPORT_INTERVAL_US = 500_000  # keeps the sender's own probing quiet
 FEEDBACK_TICK_S = 0.01  # of retry timers
+MAX_NACKS_PER_PACKET = 200  # they fit a datagram, however they are spread
 SOURCE_SILENCE_US = 500_000  # then another SSRC may take over
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ReceiverStats:
-    """Figures since the session began."""
-
-    bytes_received: int  # RTP payloads, retransmissions included
-    packets_received: int
-    packets_lost: int  # never came, not even again
-    packets_recovered: int  # came after they had been asked for
-    nacks_sent: int  # packets asked for
-    plis_sent: int
-    units: int  # access units put out
-    units_lost: int  # given up, or dropped because nobody took them
-    jitter_ms: float
-    rtt_ms: float | None
-    queue_units: int
 
 
 class MediaReceiver:
@@ -79,10 +64,10 @@ class MediaReceiver:
         self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
         self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
         self._bytes = self._packets = self._nacks = self._plis = self._dropped = 0
+        transport.attach(self)
 
     def start(self) -> None:
-        """Begins to receive; the first thing the sender gets is a request for an IRAP."""
-        self._transport.start(self)
+        """Begins to send feedback; packets are taken from the start on."""
         self._life.spawn(self._feedback_loop())
 
     async def receive(self) -> AccessUnit:
@@ -119,6 +104,7 @@ class MediaReceiver:
             jitter_ms=self._statistics.jitter_ms,
             rtt_ms=None if rtt_us is None else rtt_us / 1000,
             queue_units=len(self._units),
+            datagrams_refused=self._transport.datagrams_refused,
         )
 
     async def wait_closed(self) -> str:
@@ -127,7 +113,7 @@ class MediaReceiver:
 
     async def close(self) -> None:
         """Says goodbye and closes everything; may be called twice."""
-        self.end("closed here")
+        self.end(CLOSED_HERE)
         await self._life.wait()
 
     def end(self, reason: str) -> None:
@@ -204,10 +190,10 @@ class MediaReceiver:
             now_us = monotonic_us()
             self._put_out(now_us)
             packets = self._feedback(now_us)
-            report = self._report(now_us) if self._report_limit.allow(now_us) else None
-            if packets or report:
-                message = reports.compound(self._ssrc, self._cname, packets, report)
-                await self._transport.send(message)
+            if self._report_limit.allow(now_us):
+                packets.insert(0, self._report(now_us))
+            for packet in packets:
+                await self._transport.send(reports.compound(self._ssrc, self._cname, [packet]))
             await asyncio.sleep(FEEDBACK_TICK_S)
 
     def _feedback(self, now_us: int) -> list[AnyRtcpPacket]:
@@ -216,9 +202,10 @@ class MediaReceiver:
         packets: list[AnyRtcpPacket] = []
         media_ssrc = self._media_ssrc or 0
         missing = self._jitter.missing(now_us)
-        if missing and self._video.nack:
-            self._nacks += len(missing)
-            packets.append(reports.nack(self._ssrc, media_ssrc, missing))
+        for start in range(0, len(missing) if self._video.nack else 0, MAX_NACKS_PER_PACKET):
+            part = missing[start : start + MAX_NACKS_PER_PACKET]
+            self._nacks += len(part)
+            packets.append(reports.nack(self._ssrc, media_ssrc, part))
         wanted = self._irap_asked or self._jitter.irap_wanted or self._jitter.counts.units == 0
         if wanted and self._media_ssrc is not None and self._pli_limit.allow(now_us):
             self._plis += 1

@@ -51,13 +51,13 @@ def round_trip_us(report: RtcpReceiverInfo, unix_us: int) -> int | None:
     return max(0, spent) * 1_000_000 >> 16
 
 
-def compound(
-    ssrc: int, cname: str, packets: Sequence[AnyRtcpPacket], report: AnyRtcpPacket | None = None
-) -> bytes:
-    """A report (an empty one if there is none), the CNAME, then `packets`."""
+def compound(ssrc: int, cname: str, packets: Sequence[AnyRtcpPacket]) -> bytes:
+    """`packets` with what a compound packet begins with: a report, if an empty one, and SDES."""
     sdes = RtcpSdesPacket([RtcpSourceInfo(ssrc, [(_SDES_CNAME, cname.encode())])])
-    parts = [report or RtcpRrPacket(ssrc), sdes, *packets]
-    return b"".join(bytes(part) for part in parts)
+    rest = list(packets)
+    has_report = bool(rest) and isinstance(rest[0], (RtcpRrPacket, RtcpSrPacket))
+    report = rest.pop(0) if has_report else RtcpRrPacket(ssrc)
+    return b"".join(bytes(part) for part in [report, sdes, *rest])
 
 
 def sender_report(

@@ -222,8 +222,9 @@ def _network_ids(lines: Sequence[str], section: int) -> tuple[bytes, ...]:
 
 def _transport(media: MediaDescription, what: str) -> TransportParameters:
     dtls, ice = media.dtls, media.ice
-    if ice is None or not ice.usernameFragment or not ice.password:
-        raise SdpError(f"The {what} has no ICE user name and password")
+    lengths = (len(ice.usernameFragment or ""), len(ice.password or "")) if ice else (0, 0)
+    if ice is None or not (4 <= lengths[0] <= 256 and 22 <= lengths[1] <= 256):
+        raise SdpError(f"The {what} has no ICE user name and password (RFC 8839, section 5.4)")
     if dtls is None or not dtls.fingerprints:
         raise SdpError(f"The {what} has no DTLS fingerprint and setup role")
     if not media.rtcp_mux:

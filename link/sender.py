@@ -11,7 +11,6 @@ import struct
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -40,7 +39,8 @@ from link.payload import DEFAULT_MAX_PAYLOAD_BYTES, packetize
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sequence import RTP_CLOCK_HZ
-from link.session_life import SessionLife
+from link.session_life import CLOSED_HERE, SessionLife
+from link.stats import SenderStats
 from link.transport import MediaTransport, monotonic_us
 from link.unit_queue import UnitQueue
 
@@ -49,22 +49,6 @@ IRAP_REQUEST_INTERVAL_US = 300_000
 REPORT_INTERVAL_S = 1.0
 MAX_QUEUED_RETRANSMISSIONS = 512
 _HEADER_BYTES = 12 + 16 + 28  # RTP, SRTP tag, UDP and IPv4: what pacing counts on top of a payload
-
-
-@dataclass(frozen=True)
-class SenderStats:
-    """Figures since the session began, or as last reported by the peer."""
-
-    bytes_sent: int  # RTP and RTCP before encryption
-    packets_sent: int  # retransmissions aside
-    packets_retransmitted: int
-    nacks: int  # packets that the peer asked for
-    plis: int  # PLI and FIR
-    rtt_ms: float | None
-    fraction_lost: float  # 0..1, last receiver report
-    queue_packets: int  # waiting to be sent, about
-    units_dropped: int
-    remb_bps: int | None
 
 
 class MediaSender:
@@ -104,10 +88,10 @@ class MediaSender:
         self._fraction_lost = 0.0
         self._rtt_us: int | None = None
         self._remb_bps: int | None = None
+        transport.attach(self)
 
     def start(self) -> None:
         """Begins to send; asks for the IRAP that a stream has to begin with."""
-        self._transport.start(self)
         self._life.spawn(self._send_loop())
         self._life.spawn(self._report_loop())
         self._request_irap()
@@ -146,6 +130,7 @@ class MediaSender:
             queue_packets=waiting + len(self._media) + len(self._retransmissions),
             units_dropped=self._dropped,
             remb_bps=self._remb_bps,
+            datagrams_refused=self._transport.datagrams_refused,
         )
 
     async def wait_closed(self) -> str:
@@ -154,7 +139,7 @@ class MediaSender:
 
     async def close(self) -> None:
         """Says goodbye and closes everything; may be called twice."""
-        self._life.end("closed here")
+        self._life.end(CLOSED_HERE)
         await self._life.wait()
 
     # what arrives: MediaHandler
@@ -240,9 +225,10 @@ class MediaSender:
                 payloads = []
             if not payloads:
                 self._dropped += 1  # no access unit
+            timestamp = unit.rtp_timestamp & 0xFFFFFFFF
             for index, payload in enumerate(payloads, start=1):
                 marker = index == len(payloads)
-                packet = MediaPacket(self._sequence, unit.rtp_timestamp, marker, payload)
+                packet = MediaPacket(self._sequence, timestamp, marker, payload)
                 self._media.append(packet)
                 self._sequence = (self._sequence + 1) & 0xFFFF
         return self._media
@@ -286,16 +272,16 @@ class MediaSender:
             await asyncio.sleep(REPORT_INTERVAL_S)
 
     async def _send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
-        report = None
+        ssrcs = self._ssrcs
         if self._last_sent is not None:
             timestamp, sent_us = self._last_sent
             now_us = _unix_us()
             timestamp += (now_us - sent_us) * RTP_CLOCK_HZ // 1_000_000
             report = reports.sender_report(
-                self._ssrcs.media, now_us, timestamp, self._packets, self._octets
+                ssrcs.media, now_us, timestamp, self._packets, self._octets
             )
-        ssrcs = self._ssrcs
-        await self._transport.send(reports.compound(ssrcs.media, ssrcs.cname, packets, report))
+            packets = [report, *packets]
+        await self._transport.send(reports.compound(ssrcs.media, ssrcs.cname, packets))
 
     async def _clean_up(self, reason: str) -> None:
         await self._send_rtcp([reports.bye([self._ssrcs.media])])

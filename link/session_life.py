@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 
+CLOSED_HERE = "closed here"  # the reason where this end closed the session
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,6 +24,9 @@ class SessionLife:
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Runs `work` as a part of the session; the session ends when it fails."""
+        if self.reason is not None:
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         task.add_done_callback(self._on_done)
         self._tasks.append(task)

@@ -12,7 +12,6 @@ peer did not sign, and everything else from addresses that no signed STUN messag
 import asyncio
 import struct
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol, cast
@@ -28,16 +27,15 @@ from aiortc import (
 )
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket
 
+from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import Unreachable
 from link.sdp import MAX_CANDIDATES, TransportParameters
 
-PEER_SILENCE_MAX_US = 2_850_000  # then the peer is dead
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
-_MAX_OPEN_PROBES = 16
 
 
 def monotonic_us() -> int:
@@ -51,14 +49,6 @@ class MediaHandler(Protocol):
     def on_rtp(self, packet: RtpPacket, now_us: int) -> None: ...
     def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None: ...
     def on_closed(self, reason: str) -> None: ...
-
-
-def probe_interval_us(silence_us: int) -> int:
-    """Time between consent checks, us: seldom while media flows, dense when the peer is silent, so
-    that a blackout of 2 s is survived and one of 3 s is noticed."""
-    if silence_us < 600_000:
-        return 5_000_000  # for the round trip time alone
-    return 400_000 if silence_us < 1_200_000 else 100_000
 
 
 class _Guard(asyncio.DatagramProtocol):
@@ -85,7 +75,8 @@ class _Guard(asyncio.DatagramProtocol):
         if password is None or not stun_is_signed(data, password.encode()):
             connection.datagrams_refused += 1
             return
-        connection.heard_from(address, stun_transaction_id(data))
+        connection.vouch_for(address)
+        connection.consent.answered(stun_transaction_id(data), monotonic_us())
         try:
             self._inner.datagram_received(data, address)
         except (AssertionError, LookupError, ValueError, struct.error):
@@ -105,13 +96,10 @@ class _Connection(aioice.Connection):
     def __init__(self, *, controlling: bool, loopback: bool) -> None:
         super().__init__(ice_controlling=controlling)
         self.datagrams_refused = 0
-        self.last_heard_us = monotonic_us()
-        self.rtt_us: int | None = None
+        self.consent = Consent(monotonic_us())
         self.consent_lost = False
         self._loopback = loopback
         self._peers: set[tuple[str, int]] = set()
-        self._probed_us = 0
-        self._probes: OrderedDict[bytes, int] = OrderedDict()  # transaction id -> sent_us
 
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5
@@ -127,13 +115,9 @@ class _Connection(aioice.Connection):
         """Whether a signed STUN message came from this address."""
         return address in self._peers
 
-    def heard_from(self, address: tuple[str, int], transaction_id: bytes) -> None:
-        now_us = self.last_heard_us = monotonic_us()
+    def vouch_for(self, address: tuple[str, int]) -> None:
         if len(self._peers) < _MAX_PEER_ADDRESSES:
             self._peers.add(address)
-        sent_us = self._probes.pop(transaction_id, None)
-        if sent_us is not None:
-            self.rtt_us = now_us - sent_us
 
     def deliver(self, data: bytes, component: int) -> None:
         """A datagram that the guard let through; dropped when DTLS is too far behind."""
@@ -154,10 +138,9 @@ class _Connection(aioice.Connection):
         return await super().get_event() or aioice.ConnectionClosed()
 
     async def query_consent(self) -> None:
-        """Consent freshness (RFC 7675), probing so often that a dead peer shows within 3 s."""
-        self.probe()
-        while (silence_us := monotonic_us() - self.last_heard_us) < PEER_SILENCE_MAX_US:
-            if monotonic_us() - self._probed_us >= probe_interval_us(silence_us):
+        """Consent freshness (RFC 7675): ends the connection when the peer has gone."""
+        while not self.consent.is_lost(monotonic_us()):
+            if self.consent.probe_due(monotonic_us()):
                 self.probe()
             await asyncio.sleep(CONSENT_TICK_S)
         self.consent_lost = True
@@ -165,15 +148,12 @@ class _Connection(aioice.Connection):
         await self.close()
 
     def probe(self) -> None:
-        """Sends a signed Binding request; its answer counts as hearing and tells the RTT."""
+        """Sends a signed Binding request; the guard sees its answer."""
         assert self.remote_password is not None  # the agent is connected
-        self._probed_us = monotonic_us()
         for pair in self._nominated.values():
             request = self.build_request(pair, nominate=False)
             request.add_message_integrity(self.remote_password.encode())
-            self._probes[request.transaction_id] = self._probed_us
-            if len(self._probes) > _MAX_OPEN_PROBES:
-                self._probes.popitem(last=False)
+            self.consent.probed(request.transaction_id, monotonic_us())
             pair.protocol.send_stun(request, pair.remote_addr)
 
     async def close(self) -> None:
@@ -189,14 +169,15 @@ class _Connection(aioice.Connection):
 class _Dtls(RTCDtlsTransport):
     """aiortc's DTLS and SRTP; decrypted packets go to the media transport, not to a router."""
 
-    def __init__(self, ice: RTCIceTransport, connection: _Connection) -> None:
+    def __init__(self, ice: RTCIceTransport, consent: Consent) -> None:
         super().__init__(ice, [RTCCertificate.generateCertificate()])
-        self._ice_agent = connection
+        self._consent = consent
         self.handler: MediaHandler | None = None
         self.packets_malformed = 0
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
-        now_us = self._ice_agent.last_heard_us = monotonic_us()
+        now_us = monotonic_us()
+        self._consent.heard(now_us)
         try:
             packet = RtpPacket.parse(data)
         except (ValueError, struct.error):
@@ -206,7 +187,8 @@ class _Dtls(RTCDtlsTransport):
             self.handler.on_rtp(packet, now_us)
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
-        now_us = self._ice_agent.last_heard_us = monotonic_us()
+        now_us = monotonic_us()
+        self._consent.heard(now_us)
         try:
             packets = RtcpPacket.parse(data)
         except (ValueError, struct.error):
@@ -219,8 +201,8 @@ class _Dtls(RTCDtlsTransport):
 class MediaTransport:
     """One encrypted path for RTP and RTCP.
 
-    `gather` -> exchange of SDP -> `connect` -> `start` -> `send` ... `close`. `loopback` adds
-    127.0.0.1 to the candidates, for a peer on this machine. No STUN server is asked.
+    In order: `attach` a handler, `gather`, exchange SDP, `connect`, `send`, `close`. `loopback`
+    adds 127.0.0.1 to the candidates, for a peer on this machine. No STUN server is asked.
     """
 
     def __init__(self, *, controlling: bool, loopback: bool) -> None:
@@ -228,21 +210,16 @@ class MediaTransport:
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._gatherer._connection = self._connection
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = _Dtls(self._ice, self._connection)
+        self._dtls = _Dtls(self._ice, self._connection.consent)
         self._dtls.on("statechange", self._on_state)
         self._remote_candidates = 0
         self._closing = False
         self.bytes_sent = 0
 
     @property
-    def silence_us(self) -> int:
-        """Time since anything of the peer that could not be forged, us."""
-        return monotonic_us() - self._connection.last_heard_us
-
-    @property
     def rtt_us(self) -> int | None:
         """Round trip of the last answered consent check, us."""
-        return self._connection.rtt_us
+        return self._connection.consent.rtt_us
 
     @property
     def datagrams_refused(self) -> int:
@@ -299,17 +276,13 @@ class MediaTransport:
         where none is usable instead of waiting for those checks.
         """
         for candidate in candidates:
-            usable = candidate.protocol.lower() == "udp" and candidate.component == 1
-            if usable and not candidate.ip.endswith(".local"):
+            if _is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
                 self._remote_candidates += 1
-                if self._remote_candidates <= MAX_CANDIDATES:
-                    await self._ice.addRemoteCandidate(candidate)
+                await self._ice.addRemoteCandidate(candidate)
 
-    def start(self, handler: MediaHandler) -> None:
-        """From now on `handler` gets what arrives."""
+    def attach(self, handler: MediaHandler) -> None:
+        """`handler` gets what arrives. Before `connect`: the peer may send at once."""
         self._dtls.handler = handler
-        if self._dtls.state == "closed":
-            self._on_state()
 
     async def send(self, packet: bytes) -> None:
         """Encrypts and sends one RTP or RTCP packet; lost silently once the path is closed."""
@@ -326,7 +299,7 @@ class MediaTransport:
             if self.is_connected:
                 self._connection.probe()
             await asyncio.sleep(timeout_s / 5)
-            if self._connection.last_heard_us > asked_us:
+            if self._connection.consent.last_heard_us > asked_us:
                 return True
         return False
 
@@ -348,3 +321,12 @@ class MediaTransport:
         await self._ice.stop()
         if pump is not None:
             await asyncio.gather(pump, return_exceptions=True)
+
+
+def _is_usable(candidate: RTCIceCandidate) -> bool:
+    return (
+        candidate.protocol.lower() == "udp"
+        and candidate.component == 1
+        and 0 < candidate.port < 1 << 16
+        and not candidate.ip.endswith(".local")
+    )

@@ -2,22 +2,31 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import ip_address
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from link.errors import Refused, SignallingError, Unreachable
-from link.sdp import SDP_MAX_BYTES, NoH265Error, PeerDescription, SdpError, parse_answer
+from link.sdp import (
+    SDP_MAX_BYTES,
+    NoH265Error,
+    PeerDescription,
+    SdpError,
+    VideoParameters,
+    parse_answer,
+)
 from link.sdp_text import Ssrcs, make_offer
 from link.sender import MediaSender
+from link.session_life import CLOSED_HERE
 from link.transport import MediaTransport
 
 DELETE_TIMEOUT_S = 1.0
 REASON_MAX_CHARS = 300  # of what a server says about a refusal
-CLOSED_HERE = "closed here"
 _SDP_TYPE = "application/sdp"
+T = TypeVar("T")
 
 
 async def publish(
@@ -37,37 +46,29 @@ async def publish(
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise SignallingError(f"{url!r} is no http or https URL of a WHIP endpoint")
-    client = _WhipClient(url, token)
-    try:
-        return await asyncio.wait_for(
-            client.connect(network_ids, on_irap_request, timeout_s), timeout_s
-        )
-    except asyncio.TimeoutError:
-        raise Unreachable(f"{url}: no connection within {timeout_s:g} s") from None
+    client = _WhipClient(url, token, asyncio.get_running_loop().time() + timeout_s)
+    return await client.connect(network_ids, on_irap_request)
 
 
 class _WhipClient:
     """One session at one endpoint, from POST to DELETE."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, deadline_s: float) -> None:
         self._url = url
+        self._deadline_s = deadline_s  # of the event loop's clock
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._session_url: str | None = None
 
     async def connect(
-        self,
-        network_ids: Sequence[bytes],
-        on_irap_request: Callable[[], None],
-        timeout_s: float,
+        self, network_ids: Sequence[bytes], on_irap_request: Callable[[], None]
     ) -> MediaSender:
-        transport = MediaTransport(controlling=True, loopback=await _is_loopback(self._url))
+        loopback = await self._in_time(_is_loopback(self._url))
+        transport = MediaTransport(controlling=True, loopback=loopback)
         try:
             ours = await transport.gather()
             ssrcs = Ssrcs(secrets.randbits(32), secrets.randbits(32), secrets.token_hex(8))
             offer, offered = make_offer(ours, ssrcs, network_ids)
-            answer = await self._post(offer, lambda text: parse_answer(text, offered))
-            role = "client" if answer.transport.dtls.role == "server" else "server"
-            await transport.connect(answer.transport, role, timeout_s)
+            answer = self._parse(await self._in_time(self._post(offer)), offered)
             sender = MediaSender(
                 transport,
                 answer.video,
@@ -75,6 +76,8 @@ class _WhipClient:
                 on_irap_request=on_irap_request,
                 on_closed=self._on_closed,
             )
+            role = "client" if answer.transport.dtls.role == "server" else "server"
+            await transport.connect(answer.transport, role, self._left_s())
             sender.start()
         except BaseException:  # a cancellation too must leave no socket behind
             await transport.close()
@@ -82,7 +85,17 @@ class _WhipClient:
             raise
         return sender
 
-    async def _post(self, offer: str, parse: Callable[[str], PeerDescription]) -> PeerDescription:
+    def _left_s(self) -> float:
+        return max(0.0, self._deadline_s - asyncio.get_running_loop().time())
+
+    async def _in_time(self, step: Coroutine[None, None, T]) -> T:
+        try:
+            return await asyncio.wait_for(step, self._left_s())
+        except asyncio.TimeoutError:
+            raise Unreachable(f"{self._url} does not answer in time") from None
+
+    async def _post(self, offer: str) -> str:
+        """The text of the answer (RFC 9725, section 4.2)."""
         headers = self._headers | {"Content-Type": _SDP_TYPE}
         try:
             async with (
@@ -100,8 +113,11 @@ class _WhipClient:
             raise SignallingError(f"{self._url!r} is not a URL") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{self._url}: {error or type(error).__name__}") from error
+        return body
+
+    def _parse(self, answer: str, offered: VideoParameters) -> PeerDescription:
         try:
-            return parse(body)
+            return parse_answer(answer, offered)
         except (SdpError, NoH265Error) as error:
             raise SignallingError(
                 f"{self._url} gave an answer that does not fit: {error}"

@@ -131,6 +131,7 @@ class WhipServer:
     ) -> None:
         self.port = port
         self.app = web.Application(client_max_size=SDP_MAX_BYTES)
+        self.app.on_response_prepare.append(_allow_other_origins)
         self.app.router.add_route("OPTIONS", WHIP_PATH, self._options)
         self.app.router.add_post(WHIP_PATH, self._post)
         resource = WHIP_PATH + "/{secret}"
@@ -174,7 +175,7 @@ class WhipServer:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _options(self, request: web.Request) -> web.Response:
-        return web.Response(status=204, headers=_CORS | _PREFLIGHT)
+        return web.Response(status=204, headers=_PREFLIGHT)
 
     async def _post(self, request: web.Request) -> web.Response:
         text = await self._body(request, _SDP_TYPE)
@@ -187,7 +188,7 @@ class WhipServer:
         async with self._admission:
             await self._make_room()
             session, answer = await self._open(offer, request.remote or "?")
-        headers = _CORS | {"Location": f"{WHIP_PATH}/{session.secret}", "ETag": session.etag}
+        headers = {"Location": f"{WHIP_PATH}/{session.secret}", "ETag": session.etag}
         return web.Response(status=201, text=answer, content_type=_SDP_TYPE, headers=headers)
 
     async def _patch(self, request: web.Request) -> web.Response:
@@ -203,14 +204,14 @@ class WhipServer:
         if session.is_restart(user_name):
             raise _refusal(web.HTTPUnprocessableEntity, "ICE restart is not supported: POST again")
         await session.transport.add_candidates(candidates)
-        return web.Response(status=204, headers=_CORS)
+        return web.Response(status=204)
 
     async def _delete(self, request: web.Request) -> web.Response:
         self._authorize(request)
         session = self._find(request)
         session.receiver.end("the sender ended the session")
         await session.close()
-        return web.Response(status=200, headers=_CORS)
+        return web.Response(status=200)
 
     async def _body(self, request: web.Request, content_type: str) -> str:
         """The text of a permitted request of the right type and size."""
@@ -229,7 +230,9 @@ class WhipServer:
         if self._token is None:
             return
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self._token.encode())
+        right = hmac.compare_digest(
+            given.strip().encode(errors="surrogateescape"), self._token.encode()
+        )
         if scheme.lower() != "bearer" or not right:
             raise _refusal(
                 web.HTTPUnauthorized,
@@ -279,7 +282,13 @@ class WhipServer:
 def _refusal(
     kind: type[web.HTTPError], message: str, headers: dict[str, str] | None = None
 ) -> web.HTTPError:
-    return kind(text=message, headers=_CORS | (headers or {}))
+    return kind(text=message, headers=headers)
+
+
+async def _allow_other_origins(request: web.Request, response: web.StreamResponse) -> None:
+    """CORS, so that a page from elsewhere can publish (RFC 9725, section 4.8); for WHIP alone."""
+    if request.path.startswith(WHIP_PATH):
+        response.headers.update(_CORS)
 
 
 def _is_loopback(address: str) -> bool:
