@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -30,6 +30,32 @@ def key(default: Any, parse: Callable[[Any], Any]) -> Any:
     `raise ValueError("a size such as 1280x720")`.
     """
     return field(default=default, metadata={"parse": parse})
+
+
+def one_of(known: Sequence[str]) -> Callable[[object], str]:
+    """A `parse` for a word out of a list."""
+
+    def parse(value: object) -> str:
+        if value not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return str(value)
+
+    return parse
+
+
+def within(low: int, high: int) -> Callable[[object], int]:
+    """A `parse` for a whole number in a range, ends included."""
+
+    def parse(value: object) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high or isinstance(value, bool):
+            raise ValueError(f"a whole number from {low} to {high}")
+        return number
+
+    return parse
 
 
 def load(cls: type[T], path: Path | None, overrides: Mapping[str, object]) -> T:

@@ -1,0 +1,57 @@
+"""A stream in Matroska, as it travels: access units with their side information, as they are."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from daemon.matroska import open_recording
+from daemon.pts import Timestamps
+from link.access_unit import AccessUnit
+
+MILLISECOND = Fraction(1, 1000)
+
+
+class StreamFile:
+    """Writes access units, timed by their capture.
+
+    The file begins with the first IRAP, whose parameter sets become the header; what comes before
+    it is left out. Raises OSError or av.FFmpegError when the disk refuses.
+    """
+
+    def __init__(self, wanted: Path) -> None:
+        self._file = open_recording(wanted)
+        self._stream: av.VideoStream | None = None
+        self._times = Timestamps()
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
+    def write(self, unit: AccessUnit, captured_us: int) -> None:
+        """Append an access unit that was captured at that Unix time."""
+        if self._stream is None:
+            if not unit.irap:
+                return
+            self._stream = self._start(unit.data)
+        packet = av.Packet(unit.data)
+        packet.stream = self._stream
+        packet.time_base = MILLISECOND
+        packet.pts = packet.dts = self._times.at(captured_us)
+        packet.is_keyframe = unit.irap
+        self._file.container.mux(packet)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _start(self, irap: bytes) -> av.VideoStream:
+        with av.open(io.BytesIO(irap), format="hevc") as probe:
+            assert isinstance(probe, InputContainer)
+            stream = self._file.container.add_stream_from_template(probe.streams.video[0])
+        assert isinstance(stream, av.VideoStream)
+        stream.time_base = MILLISECOND
+        return stream

@@ -1,0 +1,158 @@
+"""The streamer as a whole: its stages, wired as in the drawing of the package."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from daemon.bounded_queue import BoundedQueue
+from daemon.figures import Figures
+from daemon.figures_server import LOCALHOST, serve
+from daemon.log import event
+from daemon.stage import Stage
+from engines.codec import LatentEncoder, open_encoder
+from streamer.capture import Capture, Opener, Shot
+from streamer.config import StreamerConfig
+from streamer.encode import CodedUnit, Encode, EncodeSettings
+from streamer.outlet import Outlet
+from streamer.record import Record
+from streamer.send import Send
+from streamer.sources.open import is_live, open_source
+from streamer.sources.source import Source
+
+JOIN_TIMEOUT_S = 5.0  # for a stage to end; a camera driver that hangs is left behind
+
+_log = logging.getLogger(__name__)
+
+
+async def stream(config: StreamerConfig, stop: asyncio.Event) -> None:
+    """Stream until the source ends, the duration is over, or `stop` is set. Raises DaemonError."""
+    figures = Figures()
+    async with serve(figures, LOCALHOST, config.figures_port, prefix="denc_stream"):
+        network = await asyncio.to_thread(_open_network, config)
+        await _Streamer(config, network, figures).run(stop)
+
+
+class _Streamer:
+    """source -> capture -> [newest shot] -> encode -> send, record"""
+
+    def __init__(self, config: StreamerConfig, network: LatentEncoder, figures: Figures) -> None:
+        assert config.source is not None
+        live = is_live(config.source)
+        paced = config.peer is not None
+        self._ended = asyncio.Event()
+        self._error: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        shots: BoundedQueue[Shot] = BoundedQueue(1, waits=not (live or paced))
+        self._capture = Capture(
+            config.source, _opener(config, paced=paced), shots, figures, live=live
+        )
+        self._encode = Encode(
+            network,
+            _encode_settings(config),
+            shots,
+            self._deliver,
+            figures,
+            wanted=lambda: any(outlet.wants for outlet in self._outlets),
+            duration_us=None if config.duration is None else round(config.duration * 1e6),
+        )
+        self._outlets = self._open_outlets(config, network, figures)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        capture = Stage("capture", self._capture.run, self._failed)
+        encode = Stage("encode", self._encode_all, self._failed)
+        outlets = [asyncio.ensure_future(outlet.run()) for outlet in self._outlets]
+        waits = [asyncio.ensure_future(e.wait()) for e in (stop, self._ended)]
+        await asyncio.wait([*outlets, *waits], return_when=asyncio.FIRST_COMPLETED)
+        self._capture.stop()
+        for stage in (capture, encode):
+            await asyncio.to_thread(stage.join, JOIN_TIMEOUT_S)
+        await self._finish([*outlets, *waits])
+
+    async def _finish(self, tasks: Sequence[asyncio.Future[Any]]) -> None:
+        """Close every outlet; then raise the first thing that went wrong, if any."""
+        for task in tasks:
+            task.cancel()
+        ends = [
+            *await asyncio.gather(*tasks, return_exceptions=True),
+            *await asyncio.gather(
+                *(outlet.finish() for outlet in self._outlets), return_exceptions=True
+            ),
+        ]
+        for error in (self._error, *ends):
+            if isinstance(error, Exception):
+                raise error
+        event(_log, "ended")
+
+    def _open_outlets(
+        self, config: StreamerConfig, network: LatentEncoder, figures: Figures
+    ) -> list[Outlet]:
+        outlets: list[Outlet] = []
+        if config.output is not None:
+            outlets.append(Record(config.output, figures))
+        if config.peer is not None:
+            outlets.append(
+                Send(
+                    config.peer,
+                    config.token,
+                    network.network_id,
+                    config.max_bitrate,
+                    self._encode.request_irap,
+                    figures,
+                )
+            )
+        return outlets
+
+    def _deliver(self, coded: CodedUnit) -> None:
+        for outlet in self._outlets:
+            outlet.put(coded)
+
+    def _encode_all(self) -> None:
+        self._encode.run()
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _failed(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+
+def _open_network(config: StreamerConfig) -> LatentEncoder:
+    network = open_encoder(config.engine, threads=_threads(config))
+    if network.reason:
+        event(_log, network.reason, level=logging.WARNING)
+    return network
+
+
+def _opener(config: StreamerConfig, *, paced: bool) -> Opener:
+    """Opens the source as configured; a size or rate that it had before goes first."""
+    spec = config.source
+    assert spec is not None
+
+    def open_again(size: tuple[int, int] | None, fps: float | None) -> Source:
+        return open_source(
+            spec,
+            size or config.size,
+            fps or config.fps,
+            config.loop,
+            paced=paced,
+            input_format=config.input_format,
+        )
+
+    return open_again
+
+
+def _encode_settings(config: StreamerConfig) -> EncodeSettings:
+    return EncodeSettings(
+        bitrate_bps=config.max_bitrate,
+        scale=config.scale,
+        bits=config.bits,
+        preset=config.preset,
+        threads=_threads(config),
+    )
+
+
+def _threads(config: StreamerConfig) -> int:
+    return config.threads or len(os.sched_getaffinity(0))

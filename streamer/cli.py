@@ -1,0 +1,120 @@
+"""The command line of `denc-stream`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from daemon.config import load
+from daemon.errors import UsageError
+from daemon.log import LEVELS, STYLES, fail, setup
+from daemon.run import run
+from engines.carrier import PRESETS
+from streamer.config import StreamerConfig
+
+NAME = "denc-stream"
+ABOUT = """\
+Streams a camera or a video at a tiny bitrate to denc-view, or to any WHIP server that takes
+H.265."""
+START = """\
+start with one of:
+  denc-stream --camera 0 --peer 192.168.1.20             this camera to the viewer over there
+  denc-stream --source demo: --peer 127.0.0.1            no camera: a built-in moving scene
+  denc-stream --source clip.mp4 --loop --peer HOST       a video, again and again
+  denc-stream --source rtsp://cam/1 --peer HOST:8889 --max-bitrate 150k
+  denc-stream --source clip.mp4 --output clip.denc.mkv   into a file, as fast as it goes
+on the other machine:
+  denc-view --listen
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """One option a key of the configuration; what is not given stays None."""
+    result = argparse.ArgumentParser(
+        prog=NAME, description=ABOUT, epilog=START, formatter_class=argparse.RawTextHelpFormatter
+    )
+    source = result.add_argument_group("where the pictures come from")
+    which = source.add_mutually_exclusive_group()
+    which.add_argument(
+        "--camera", type=_camera, dest="source", metavar="N", help="/dev/videoN of this machine"
+    )
+    which.add_argument("--source", help="a file, rtsp://..., v4l2:///dev/videoN or demo:")
+    source.add_argument(
+        "--size", metavar="WxH", help="size of the stream (default: the source's own)"
+    )
+    source.add_argument(
+        "--fps", metavar="N", help="frames a second at most (default: the source's own)"
+    )
+    source.add_argument(
+        "--input-format", metavar="NAME", help="what the camera is to deliver: mjpeg, yuyv422, ..."
+    )
+    source.add_argument(
+        "--loop", action="store_true", default=None, help="start a file again at its end"
+    )
+    target = result.add_argument_group("where the stream goes (one of them, or both)")
+    target.add_argument(
+        "--peer", metavar="HOST[:PORT]", help="the viewer (default port 8889), or a WHIP URL"
+    )
+    target.add_argument("--output", metavar="FILE.mkv", help="write the compressed stream")
+    target.add_argument("--token", help="shared secret of the viewer")
+    target.add_argument(
+        "--duration", metavar="S", help="end after so many seconds (default: never)"
+    )
+    work = result.add_argument_group("how it is compressed")
+    work.add_argument("--max-bitrate", metavar="BPS", help="such as 200k or 1.5M (default: 300k)")
+    work.add_argument(
+        "--scale",
+        metavar="auto|1|2|3|4",
+        help="how many times smaller the coded picture is, each way (default: auto)",
+    )
+    work.add_argument("--bits", metavar="4..8", help="of the latent's quantizer (default: 8)")
+    work.add_argument("--engine", metavar="NAME", help="default: auto; plain = without a network")
+    work.add_argument("--preset", choices=PRESETS, metavar="NAME", help="of x265 (default: medium)")
+    work.add_argument("--threads", metavar="N", help="default: 0 = every core")
+    rest = result.add_argument_group("the rest")
+    rest.add_argument("--config", metavar="FILE", help="YAML; see configs/streamer.yaml")
+    rest.add_argument("--figures-port", metavar="PORT", help="live figures, default 9464, 0 = none")
+    rest.add_argument("--log-level", choices=LEVELS)
+    rest.add_argument("--log-style", choices=STYLES)
+    rest.add_argument("--version", action="version", version=f"{NAME} {_version()}")
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the streamer; the exit code: 0 fine, 1 run time, 2 usage."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments:
+        print(f"{NAME}: {ABOUT}\n\n{START}\nmore: {NAME} --help", file=sys.stderr)
+        return UsageError.exit_code
+    given = vars(parser().parse_args(arguments))
+    path = given.pop("config")
+    try:
+        config = load(StreamerConfig, None if path is None else Path(path), given)
+    except UsageError as error:
+        fail(NAME, str(error))
+        return error.exit_code
+    setup(config.log_level, config.log_style)
+    from streamer.app import stream  # aiortc and ONNX Runtime take a second: not for --help
+
+    return run(lambda stop: stream(config, stop), name=NAME)
+
+
+def _camera(number: str) -> str:
+    """The source that `--camera N` is short for."""
+    if not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected the N of /dev/videoN, not {number!r}")
+    return f"v4l2:///dev/video{int(number)}"
+
+
+def _version() -> str:
+    try:
+        return version("denc")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Every setting of `denc-stream`: the keys of `configs/streamer.yaml`, frozen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config import key, one_of, within
+from daemon.errors import UsageError
+from daemon.figures_server import STREAMER_PORT
+from daemon.log import LEVELS, STYLES
+from engines.carrier import PRESETS
+from engines.codebook import BITS_MAX, BITS_MIN
+from engines.latent import SCALES, SOURCE_MAX_HEIGHT, SOURCE_MAX_WIDTH, SOURCE_MIN
+from streamer.peer import peer_url
+from streamer.sources.source import MAX_FPS, MIN_FPS
+
+BITRATE_MIN_BPS, BITRATE_MAX_BPS = 10_000, 100_000_000
+DURATION_MAX_S = 366 * 24 * 3600.0
+AUTO = "auto"
+_UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
+
+
+def _bitrate(value: object) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([km]?)", str(value).strip().lower())
+    bps = round(float(match[1]) * _UNITS[match[2]]) if match else 0
+    if not BITRATE_MIN_BPS <= bps <= BITRATE_MAX_BPS:
+        raise ValueError("bits per second from 10k to 100M, such as 200k or 1.5M")
+    return bps
+
+
+def _size(value: object) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", str(value).strip())
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (SOURCE_MIN <= width <= SOURCE_MAX_WIDTH and SOURCE_MIN <= height <= SOURCE_MAX_HEIGHT):
+        raise ValueError(
+            f"a size such as 1280x720, from {SOURCE_MIN}x{SOURCE_MIN} "
+            f"to {SOURCE_MAX_WIDTH}x{SOURCE_MAX_HEIGHT}"
+        )
+    return width, height
+
+
+def _scale(value: object) -> int | None:
+    if value == AUTO:
+        return None
+    return within(SCALES[0], SCALES[-1])(value)
+
+
+def _between(low: float, high: float, what: str) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high or isinstance(value, bool):
+            raise ValueError(f"{what} from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+@dataclass(frozen=True)
+class StreamerConfig:
+    """One field a key; `configs/streamer.yaml` says why each is there."""
+
+    source: str | None = None
+    input_format: str | None = None
+    size: tuple[int, int] | None = key(None, _size)  # width, height
+    fps: float | None = key(None, _between(MIN_FPS, MAX_FPS, "frames per second"))
+    loop: bool = False
+    peer: str | None = key(None, peer_url)  # a WHIP URL
+    token: str | None = None
+    output: Path | None = None
+    duration: float | None = key(None, _between(0.04, DURATION_MAX_S, "seconds"))
+    max_bitrate: int = key(300_000, _bitrate)  # bit/s
+    scale: int | None = key(None, _scale)  # None: auto
+    bits: int = key(BITS_MAX, within(BITS_MIN, BITS_MAX))
+    engine: str = AUTO
+    preset: str = key("medium", one_of(PRESETS))
+    threads: int = key(0, within(0, 256))  # 0: every core this process may use
+    figures_port: int = key(STREAMER_PORT, within(0, 0xFFFF))
+    log_level: str = key("info", one_of(LEVELS))
+    log_style: str = key("text", one_of(STYLES))
+
+    def __post_init__(self) -> None:
+        if self.source is None:
+            raise UsageError(
+                "nothing to stream: give --camera 0, --source FILE, --source rtsp://... or "
+                "--source demo:"
+            )
+        if self.peer is None and self.output is None:
+            raise UsageError(
+                "nowhere to stream to: give --peer HOST (where denc-view --listen runs) or "
+                "--output FILE.mkv"
+            )
