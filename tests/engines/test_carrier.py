@@ -1,0 +1,88 @@
+"""The carrier: one picture in, one access unit out, and nothing that ends it."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from engines.carrier import CarrierDecoder, CarrierEncoder
+from engines.errors import CarrierError
+from engines.frame import Planes
+
+WIDTH, HEIGHT = 160, 96
+
+
+def moving(number: int, width: int = WIDTH, height: int = HEIGHT) -> Planes:
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    luma = 120 + 60 * np.sin((x + 2 * number) / 9) * np.cos(y / 7)
+    half = np.full((height // 2, width // 2), 128, np.uint8)
+    return Planes(luma.astype(np.uint8), half, half)
+
+
+def test_every_picture_comes_out_at_once_and_decodes_at_once() -> None:
+    encoder, decoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=24), CarrierDecoder()
+    for number in range(0, 30, 3):
+        (coded,) = encoder.encode(moving(number), number)
+        ((got, planes),) = decoder.decode(coded.data, coded.number)
+        assert coded.number == got == number
+        assert np.abs(planes.y.astype(int) - moving(number).y).mean() < 4
+    assert encoder.close() == []
+
+
+def test_irap_on_request_starts_with_parameter_sets() -> None:
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, bitrate_bps=100_000)
+    coded = [encoder.encode(moving(n), n, irap=n == 7)[0] for n in range(10)]
+    assert [c.irap for c in coded] == [n in (0, 7) for n in range(10)]
+    for c in (coded[0], coded[7]):
+        assert c.data[:5] == b"\0\0\0\1\x40"  # a VPS comes first
+    late = CarrierDecoder()
+    assert [len(late.decode(c.data, c.number)) for c in coded[7:]] == [1, 1, 1]
+
+
+def test_qp_is_reported() -> None:
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=30)
+    qps = [encoder.encode(moving(n), n)[0].qp for n in range(3)]
+    assert 26 <= qps[0] <= 30
+    assert qps[2] == pytest.approx(30, abs=1)
+
+
+def test_bitrate_is_kept() -> None:
+    rng = np.random.default_rng(5)
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, bitrate_bps=60_000)
+    total = 0
+    for number in range(100):
+        noisy = moving(number).y + rng.normal(0, 12, (HEIGHT, WIDTH))
+        half = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
+        planes = Planes(noisy.clip(0, 255).astype(np.uint8), half, half)
+        total += sum(len(c.data) for c in encoder.encode(planes, number))
+    assert total * 8 / 4 <= 60_000 * 1.25
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40, 200])
+def test_damaged_access_unit_is_survived(cut: int) -> None:
+    encoder, decoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=24), CarrierDecoder()
+    units = [encoder.encode(moving(n), n, irap=n == 6)[0] for n in range(8)]
+    for unit in units[:3]:
+        decoder.decode(unit.data, unit.number)
+    for broken in (units[3].data[:cut], b"\0\0\0\1\x02\x01" + bytes(range(256)), b"garbage"):
+        with suppress(CarrierError):  # the only error there is; some damage decodes to something
+            decoder.decode(broken, 3)
+    pictures = [p for unit in units[6:] for p in decoder.decode(unit.data, unit.number)]
+    assert [n for n, _ in pictures][-2:] == [6, 7]
+
+
+def test_decoder_follows_a_change_of_size() -> None:
+    decoder = CarrierDecoder()
+    for width, height in ((160, 96), (96, 64)):
+        encoder = CarrierEncoder(width, height, 25, qp=30)
+        for number in range(3):
+            (coded,) = encoder.encode(moving(number, width, height), number)
+            ((_, planes),) = decoder.decode(coded.data, number)
+            assert (planes.width, planes.height) == (width, height)
+
+
+def test_wrong_settings_are_named() -> None:
+    with pytest.raises(CarrierError, match="one of bitrate_bps, crf and qp"):
+        CarrierEncoder(WIDTH, HEIGHT, 25)
+    with pytest.raises(CarrierError, match="unknown x265 preset 'turbo'"):
+        CarrierEncoder(WIDTH, HEIGHT, 25, qp=30, preset="turbo")

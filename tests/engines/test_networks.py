@@ -1,0 +1,165 @@
+"""The torch networks: sizes, geometry, and that the graphs say the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
+
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from engines.condition import CONDITION_SIZE, QP_KNOTS, condition_vector
+from engines.latent import latent_size, padded_size
+from engines.networks.downscale import gaussian_downscale
+from engines.networks.pipeline import source_on_grid, source_planes
+from engines.networks.presets import PRESETS, build_streamer, build_viewer
+from engines.networks.tinyae import area_latent, enlarged_latent
+from engines.runtimes.onnx import OnnxRuntime
+from engines.runtimes.torch import TorchRuntime
+from engines.weight_store import ENCODER, WeightStore
+
+PARAMETERS = {"720p": 10.8e6, "1080p": 15.9e6, "1440p": 17.5e6}
+
+
+def planes(width: int, height: int, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+    return tuple(
+        torch.randint(0, 256, (1, 1, *s), generator=generator, dtype=torch.uint8) for s in shapes
+    )
+
+
+def parameters(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_dcp_unet_has_the_paper_s_size(name: str) -> None:
+    assert parameters(build_viewer(name).unet) == pytest.approx(PARAMETERS[name], rel=0.03)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_tinyae_stays_tiny(name: str) -> None:
+    assert parameters(build_streamer()) + parameters(build_viewer(name).decoder) < 0.7e6
+
+
+def test_cost_per_source_pixel_stays_within_its_bounds() -> None:
+    pixels = 640 * 384
+    small = torch.zeros(1, 1, 192, 320), torch.zeros(1, 1, 96, 160), torch.zeros(1, 1, 96, 160)
+    with torch.inference_mode():
+        with FlopCounterMode(display=False) as counter:
+            build_streamer()(*planes(640, 384), 2)
+        assert counter.get_total_flops() / 2 / pixels <= 5_000
+        with FlopCounterMode(display=False) as counter:
+            build_viewer("lite")(*small, torch.zeros(1, CONDITION_SIZE), 2)
+        assert counter.get_total_flops() / 2 / pixels <= 14_000
+
+
+def test_untrained_codec_sends_area_means_and_shows_their_bilinear_enlargement() -> None:
+    source = source_on_grid(*planes(96, 48))
+    luma, _, _ = source_planes(source)
+    y, u, v = build_streamer()(*planes(96, 48), 2)
+    assert torch.allclose(y, F.avg_pool2d(luma, 2) * 255, atol=1e-3)
+    shown, _, _ = source_planes(build_viewer("lite")(y, u, v, torch.zeros(1, CONDITION_SIZE), 2))
+    bilinear = F.interpolate(y / 255, scale_factor=2.0, mode="bilinear")
+    assert torch.allclose(shown[:, :, 4:-4, 4:-4], bilinear[:, :, 4:-4, 4:-4], atol=1e-5)
+
+
+def test_grid_and_planes_are_inverses() -> None:
+    y, u, v = planes(64, 48)
+    for got, want in zip(source_planes(source_on_grid(y, u, v)), (y, u, v), strict=True):
+        assert torch.equal((got * 255).round(), want.float())
+
+
+def test_enlargement_on_the_grid_is_bilinear() -> None:
+    latent = area_latent(source_on_grid(*planes(64, 64)))
+    luma = F.interpolate(F.pixel_shuffle(latent[:, :4], 2), scale_factor=2.0, mode="bilinear")
+    got = F.pixel_shuffle(enlarged_latent(latent)[:, :16], 4)
+    assert torch.allclose(got[:, :, 4:-4, 4:-4], luma[:, :, 4:-4, 4:-4], atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [3, 4])
+def test_gaussian_downscale_keeps_flat_and_sloping_pictures(scale: int) -> None:
+    flat = torch.full((1, 1, 24, 24), 7.0)
+    assert torch.allclose(
+        gaussian_downscale(flat, scale),
+        torch.full(
+            (
+                1,
+                1,
+                48 // scale,
+            )
+            * 1,
+            7.0,
+        ),
+    )
+    slope = torch.arange(24.0).repeat(24, 1)[None, None]
+    small = gaussian_downscale(slope, scale)[0, 0]
+    ratio = scale / 2
+    centres = (torch.arange(48 // scale) + 0.5) * ratio - 0.5
+    assert small.shape == (48 // scale, 48 // scale)
+    assert torch.allclose(small[5, 2:-2], centres[2:-2], atol=0.3)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("size", [(64, 64), (200, 112)])
+def test_every_preset_takes_any_size(name: str, size: tuple[int, int]) -> None:
+    network = build_viewer(name)
+    for scale in (2, 3, 4):
+        width, height = latent_size(*size, scale)
+        small = [torch.zeros(1, 1, height // part, width // part) for part in (1, 2, 2)]
+        with torch.inference_mode():
+            grid = network(*small, torch.zeros(1, CONDITION_SIZE), scale)
+        padded = padded_size(*size, scale)
+        assert grid.shape == (1, 24, padded[1] // 4, padded[0] // 4)
+
+
+def test_condition_lies_between_learned_levels() -> None:
+    vector = condition_vector(28, 3, 6)
+    assert vector.sum() == pytest.approx(3)
+    at = QP_KNOTS.index(26)
+    assert vector[at] == pytest.approx(0.5)
+    assert vector[at + 1] == pytest.approx(0.5)
+    assert np.array_equal(condition_vector(5, 2, 8), condition_vector(12, 2, 8))
+    assert np.array_equal(condition_vector(51, 2, 8), condition_vector(50, 2, 8))
+
+
+def photograph(width: int, height: int) -> tuple[torch.Tensor, ...]:
+    """Real texture: the bundled astronaut, as planes."""
+    import importlib.util
+
+    import av
+
+    from engines.frame import planes_from_video_frame
+
+    spec = importlib.util.find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    with av.open(str(Path(spec.origin).parent / "data" / "astronaut.png")) as container:
+        picture = planes_from_video_frame(next(container.decode(video=0)), (width, height))
+    return tuple(torch.from_numpy(p.copy())[None, None] for p in picture.channels)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("size", [(96, 48), (240, 192), (432, 240)])
+@pytest.mark.parametrize("picture", [planes, photograph])
+def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> None:  # type: ignore[no-untyped-def]
+    store = WeightStore()
+    source = {n: p.numpy() for n, p in zip("yuv", picture(*size), strict=True)}
+    for network in (ENCODER, *store.restorers):
+        outputs = []
+        for runtime in (OnnxRuntime(store, 2), TorchRuntime(store, 2)):
+            runtime.load(network, scale)
+            outputs.append(runtime.run(source))
+            runtime.close()
+        if network == ENCODER:  # float, 0..255: within 1e-3 of full scale
+            for a, b in zip(*outputs, strict=True):
+                assert np.abs(a - b).max() / 255 <= 1e-3
+            source = dict(zip("yuv", outputs[0], strict=True))
+            source["condition"] = condition_vector(33, scale, 8)[None]
+        else:  # uint8: the same but for values that lie on a rounding border
+            for a, b in zip(*outputs, strict=True):
+                assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
+                assert np.mean(a != b) < 1e-3

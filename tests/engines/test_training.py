@@ -1,0 +1,123 @@
+"""Training: a step learns, a stop is no loss, and what it leaves can be installed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
+
+from engines.training import export, streams
+from engines.training.batches import ClipBatches, StreamBatches
+from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
+from engines.training.proxy import carry, round_to_levels, step_size
+from engines.training.train import Settings, Trainer, joint_loss, streams_loss
+from engines.weight_store import ENCODER, WeightStore
+
+CPU = torch.device("cpu")
+SETTINGS = Settings(crop=96, batch=2, total_steps=40)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small clips of a made picture, and their real streams."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(3)
+    coarse = rng.normal(0, 1, (3, 40, 60))
+    planes = [
+        np.kron(c, np.ones((16, 16)))[: 600 // p, : 900 // p]
+        for c, p in zip(coarse, (1, 2, 2), strict=True)
+    ]
+    from engines.frame import Planes
+
+    picture = Planes(*((p * 30 + 128).clip(0, 255).astype(np.uint8) for p in planes))
+    clips = np.stack([np.stack(list(photo_clip(picture, rng))) for _ in range(3)])
+    np.save(folder / "clips.npy", clips)
+    streams.make(folder, None, rounds=4, seed=1, workers=1)
+    return folder
+
+
+def test_packed_planes_come_back() -> None:
+    packed = np.random.default_rng(1).integers(0, 255, (SIZE * 3 // 2, SIZE), dtype=np.uint8)
+    assert np.array_equal(pack(unpack(packed)), packed)
+
+
+def test_clips_move(data: Path) -> None:
+    clips = np.load(data / "clips.npy")
+    assert clips.shape == (3, FRAMES, SIZE * 3 // 2, SIZE)
+    assert np.any(clips[:, 0] != clips[:, -1])
+
+
+def test_a_step_lowers_the_loss_and_resume_goes_on(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer("joint", tmp_path, SETTINGS, CPU)
+    batch = ClipBatches(data, 96, 2, seed=1).next()
+
+    def loss(of: Trainer) -> float:
+        torch.manual_seed(5)
+        return float(joint_loss(of, batch)["loss"].detach())
+
+    before = loss(trainer)
+    for _ in range(25):
+        torch.manual_seed(5)
+        trainer.learn(joint_loss(trainer, batch)["loss"])
+    assert loss(trainer) < before
+    trainer.save()
+    again = Trainer("joint", tmp_path, SETTINGS, CPU)
+    assert again.resume()
+    assert again.step == 25
+    assert loss(again) == pytest.approx(loss(trainer), rel=1e-3)
+
+
+def test_stream_batches_line_up_with_their_source(data: Path) -> None:
+    batches = StreamBatches(data, 192, 4, seed=2)
+    for _ in range(6):
+        batch = batches.next()
+        assert batch.latent is not None
+        small = torch.nn.functional.avg_pool2d(batch.source[0].float(), batch.scale)
+        assert small.shape == batch.latent[0].shape
+        assert (small - batch.latent[0].float()).abs().mean() < 12
+
+
+def test_streams_stage_leaves_the_encoder_alone(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer("streams", tmp_path, SETTINGS, CPU)
+    before = {k: v.clone() for k, v in trainer.streamer.state_dict().items()}
+    figures = streams_loss(trainer, StreamBatches(data, 96, 2, seed=3).next(), None)
+    trainer.learn(figures["loss"])
+    assert all(torch.equal(v, before[k]) for k, v in trainer.streamer.state_dict().items())
+
+
+def test_proxy_error_grows_with_qp_and_its_bits_fall() -> None:
+    plane = torch.rand(1, 1, 64, 48, generator=torch.Generator().manual_seed(1)) * 255
+    errors, rates = [], []
+    for qp in (10.0, 22.0, 34.0, 46.0):
+        decoded, bits = carry(plane, torch.tensor([qp]))
+        errors.append(float((decoded - plane).abs().mean()))
+        rates.append(float(bits[0]))
+    assert errors == sorted(errors)
+    assert rates == sorted(rates, reverse=True)
+    assert float(step_size(torch.tensor(4.0))) == 1.0
+
+
+def test_proxy_and_bitwidth_let_gradients_through() -> None:
+    plane = (torch.rand(1, 1, 16, 16) * 255).requires_grad_()
+    decoded, bits = carry(round_to_levels(plane, 5), torch.tensor([30.0]))
+    (decoded.mean() + bits.sum()).backward()
+    assert plane.grad is not None
+    assert torch.any(plane.grad != 0)
+
+
+def test_export_can_be_installed(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer("joint", tmp_path, SETTINGS, CPU)
+    trainer.save()
+    out = tmp_path / "weights"
+    export.main(
+        [str(tmp_path / "joint.pt"), "--name", "lite", "--encoder", str(tmp_path / "joint.pt"),
+         "--data", str(data), "--out", str(out)]
+    )  # fmt: skip
+    store = WeightStore(out)
+    assert store.restorers == ("lite",)
+    assert store.partner("lite") == store.encoder_id
+    assert store.codebook(5).bits == 5
+    for scale in (2, 3, 4):
+        assert store.graph("lite", scale).stat().st_size < 500_000  # no second copy of the weights
+        store.graph(ENCODER, scale)
