@@ -30,7 +30,6 @@ MAX_QUEUED_BYTES = 16 << 20
 PLI_INTERVAL_US = 300_000
 REPORT_INTERVAL_US = 500_000  # keeps the sender's own probing quiet
 FEEDBACK_TICK_S = 0.01  # of retry timers
-MAX_NACKS_PER_PACKET = 200  # they fit a datagram, however they are spread
 SOURCE_SILENCE_US = 500_000  # then another SSRC may take over
 
 logger = logging.getLogger(__name__)
@@ -202,10 +201,9 @@ class MediaReceiver:
         packets: list[AnyRtcpPacket] = []
         media_ssrc = self._media_ssrc or 0
         missing = self._jitter.missing(now_us)
-        for start in range(0, len(missing) if self._video.nack else 0, MAX_NACKS_PER_PACKET):
-            part = missing[start : start + MAX_NACKS_PER_PACKET]
-            self._nacks += len(part)
-            packets.append(reports.nack(self._ssrc, media_ssrc, part))
+        if missing and self._video.nack:
+            self._nacks += len(missing)
+            packets += reports.nacks(self._ssrc, media_ssrc, missing)
         wanted = self._irap_asked or self._jitter.irap_wanted or self._jitter.counts.units == 0
         if wanted and self._media_ssrc is not None and self._pli_limit.allow(now_us):
             self._plis += 1

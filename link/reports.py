@@ -26,6 +26,7 @@ from aiortc.rtp import (
 
 from link.sequence import RTP_CLOCK_HZ, difference, unwrap_sequence
 
+MAX_NACKS_PER_PACKET = 200  # 800 bytes at most, however they are spread
 _NTP_EPOCH_OFFSET_S = 2_208_988_800  # 1900 to 1970
 _SDES_CNAME = 1
 _FIR_ENTRY_BYTES = 8
@@ -69,9 +70,19 @@ def sender_report(
     return RtcpSrPacket(ssrc, info)
 
 
-def nack(ssrc: int, media_ssrc: int, sequences: Sequence[int]) -> RtcpRtpfbPacket:
-    """Generic NACK (RFC 4585, section 6.2.1) of ascending sequence numbers."""
-    return RtcpRtpfbPacket(RTCP_RTPFB_NACK, ssrc, media_ssrc, list(sequences))
+def nacks(ssrc: int, media_ssrc: int, sequences: Sequence[int]) -> list[RtcpRtpfbPacket]:
+    """Generic NACKs (RFC 4585, section 6.2.1) of ascending sequence numbers, 16 bits each.
+
+    Each fits a datagram and ends at the wrap of the numbers: aiortc cannot write one across it.
+    """
+    packets: list[RtcpRtpfbPacket] = []
+    for sequence in sequences:
+        lost = packets[-1].lost if packets else []
+        if not lost or len(lost) == MAX_NACKS_PER_PACKET or sequence < lost[-1]:
+            packets.append(RtcpRtpfbPacket(RTCP_RTPFB_NACK, ssrc, media_ssrc, [sequence]))
+        else:
+            lost.append(sequence)
+    return packets
 
 
 def pli(ssrc: int, media_ssrc: int) -> RtcpPsfbPacket:

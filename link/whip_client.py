@@ -44,7 +44,7 @@ async def publish(
     Raises Unreachable when nobody answers within `timeout_s`, Refused(status, message) when the
     endpoint says no, SignallingError for a URL or an answer that makes no sense.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not _is_http(url):
         raise SignallingError(f"{url!r} is no http or https URL of a WHIP endpoint")
     client = _WhipClient(url, token, asyncio.get_running_loop().time() + timeout_s)
     return await client.connect(network_ids, on_irap_request)
@@ -150,6 +150,14 @@ async def _text(response: aiohttp.ClientResponse) -> str:
         if len(body) > SDP_MAX_BYTES:
             raise SignallingError(f"the answer of {response.url} is larger than any SDP")
     return body.decode(errors="replace")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 async def _is_loopback(url: str) -> bool:

@@ -7,6 +7,7 @@ The proxy rewrites the candidates of the SDP, so that every datagram goes throug
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
@@ -22,6 +23,7 @@ class BadLink:
         self.reorder_s = 0.02
         self.duplicate = 0.0
         self.dark = False  # nothing passes
+        self.rewrite_offer: Callable[[str], str] = str
         self.client_address: tuple[str, int] | None = None
         self._server = f"http://127.0.0.1:{server_port}"
         self._random = random.Random(seed)
@@ -55,7 +57,7 @@ class BadLink:
             session.request(
                 request.method,
                 self._server + request.path_qs,
-                data=_without_candidates(body) if body else None,
+                data=self.rewrite_offer(_without_candidates(body)) if body else None,
                 headers=kept,
             ) as response,
         ):

@@ -1,15 +1,23 @@
 """Whole sessions: WHIP, ICE, DTLS, SRTP and the media plane, sender and receiver in one loop."""
 
 import asyncio
-import gc
-import os
 import time
 
 import pytest
 import uvloop
 from bad_link import BadLink
 from h265 import access_units
-from pair import OUR_NETWORK, THEIR_NETWORK, Consumer, Irap, connect, send_all, serving, until
+from pair import (
+    OUR_NETWORK,
+    THEIR_NETWORK,
+    Consumer,
+    Irap,
+    connect,
+    resources,
+    send_all,
+    serving,
+    until,
+)
 
 from link.access_unit import AccessUnit
 from link.nal import split_annexb
@@ -24,7 +32,9 @@ async def clean_path(count: int) -> None:
         sender = await connect(server, irap=irap)
         assert sender.peer_network_ids == (THEIR_NETWORK,)
         await send_all(sender, units, 0.005)
-        assert await until(lambda: len(consumer.units) == count, 2)
+        assert await until(lambda: len(consumer.units) == count, 2), (
+            f"{sender.stats()}, {consumer.receivers[0].stats()}"
+        )
         stats = sender.stats()
         await sender.close()
         assert await sender.wait_closed() == "closed here"
@@ -95,6 +105,39 @@ async def test_lost_reordered_and_doubled_datagrams_cost_few_units() -> None:
     assert stats.nacks > 0
     assert stats.packets_retransmitted > 0
     assert consumer.receivers[0].stats().packets_recovered > 0
+
+
+@pytest.mark.parametrize("setup", ["actpass", "active", "passive"])
+async def test_every_dtls_role_of_an_offer_leads_to_a_session(setup: str) -> None:
+    consumer = Consumer()
+    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+        link.rewrite_offer = lambda offer: offer.replace("setup:actpass", f"setup:{setup}")
+        sender = await connect(link)
+        await send_all(sender, access_units(3), 0.01)
+        assert await until(lambda: len(consumer.units) == 3, 1)
+        await sender.close()
+
+
+def without_rtx(offer: str) -> str:
+    lines = [
+        line for line in offer.splitlines() if not line.startswith(("a=rtpmap:97", "a=fmtp:97"))
+    ]
+    return "\r\n".join(line.removesuffix(" 97") for line in lines) + "\r\n"
+
+
+async def test_a_peer_without_rtx_gets_lost_packets_as_they_were() -> None:
+    consumer = Consumer()
+    units = access_units(60)
+    async with serving(consumer) as server, BadLink(server.port, 3) as link:
+        link.rewrite_offer = without_rtx
+        sender = await connect(link)
+        link.loss = 0.1
+        await send_all(sender, units, 0.02)
+        link.loss = 0.0
+        assert await until(lambda: len(consumer.units) >= 58, 1), f"{len(consumer.units)} of 60"
+        assert sender.stats().packets_retransmitted > 0
+        assert consumer.receivers[0].stats().packets_recovered > 0
+        await sender.close()
 
 
 async def test_a_lost_irap_is_asked_for_again() -> None:
@@ -250,10 +293,3 @@ async def test_fifty_sessions_leave_no_task_and_no_descriptor_behind() -> None:
             if number == 4:
                 before = await resources()
         assert await resources() <= before
-
-
-async def resources() -> tuple[int, int]:
-    """Tasks and file descriptors, once what is being closed is closed."""
-    await asyncio.sleep(0.1)
-    gc.collect()
-    return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
