@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engines.codebook import Codebook
 from engines.condition import condition_vector
 from engines.networks.pipeline import PlaneTensors
 from engines.training.clips import FRAMES, SIZE, unpack
@@ -20,7 +22,7 @@ CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 
 @dataclass(frozen=True)
 class Batch:
-    """Source planes (uint8) and, for real streams, the decoded latents with their condition."""
+    """Source planes (uint8) and, for real streams, decoded latents (float) and condition."""
 
     source: PlaneTensors
     scale: int
@@ -51,7 +53,12 @@ class StreamBatches:
     def __init__(self, data: Path, crop: int, batch: int, seed: int) -> None:
         self._clips = np.load(data / "clips.npy", mmap_mode="r")
         self._latents = np.load(data / "streams.npy", mmap_mode="r")
-        self._rows = json.loads((data / "streams.json").read_text())
+        document = json.loads((data / "streams.json").read_text())
+        self._rows = document["rows"]
+        self._codebooks = {
+            int(bits): Codebook.from_bytes(bytes.fromhex(wire))
+            for bits, wire in document["codebooks"].items()
+        }
         self._by_scale = {
             s: [i for i, row in enumerate(self._rows) if row["scale"] == s] for s in (2, 3, 4)
         }
@@ -69,7 +76,9 @@ class StreamBatches:
             sources.append(_crop(self._clips[row["clip"], frame], top, left, self._crop, 1))
             side = SIZE // scale
             latent = self._latents[index, frame, : side * 3 // 2, :side]
-            latents.append(_crop(latent, top, left, self._crop, scale))
+            carried = _crop(latent, top, left, self._crop, scale)
+            codebook = self._codebooks[row["bits"]]
+            latents.append([codebook.expand(i, plane) for i, plane in enumerate(carried)])
             conditions.append(condition_vector(row["qps"][frame], scale, row["bits"]))
         source, latent_planes = _stack(sources), _stack(latents)
         if rng.random() < 0.5:
@@ -94,7 +103,7 @@ def _crop(
     return parts
 
 
-def _stack(crops: list[list[npt.NDArray[np.uint8]]]) -> PlaneTensors:
+def _stack(crops: list[list[npt.NDArray[Any]]]) -> PlaneTensors:
     y, u, v = (torch.from_numpy(np.stack([crop[i] for crop in crops]))[:, None] for i in range(3))
     return y, u, v
 

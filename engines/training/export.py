@@ -58,6 +58,7 @@ def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any
     half = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
     weights = folder / f"{name}.safetensors"
     save_file(half, weights)
+    weights.chmod(0o644)
     network.load_state_dict({k: v.float() for k, v in half.items()})
     places = _tensor_places(weights)
     graphs = {}
@@ -73,6 +74,7 @@ def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any
 def _graph(name: str, network: nn.Module, scale: int) -> onnx.ModelProto:
     side = EXAMPLE_SIDE
     graph: nn.Module
+    inputs: tuple[str, ...]
     if name == ENCODER:
         graph, inputs = StreamerGraph(network, scale), STREAMER_INPUTS  # type: ignore[arg-type]
         example = [torch.zeros(1, 1, s, s, dtype=torch.uint8) for s in (side, side // 2, side // 2)]
@@ -88,7 +90,7 @@ def _graph(name: str, network: nn.Module, scale: int) -> onnx.ModelProto:
         torch.onnx.export(
             graph.eval(),
             tuple(example),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # its annotation leaves file objects out
             dynamo=False,
             opset_version=OPSET,
             do_constant_folding=False,
@@ -149,20 +151,20 @@ def _tensor_places(path: Path) -> dict[str, tuple[int, int, list[int]]]:
 
 
 def fit_codebooks(streamer: nn.Module, data: Path) -> dict[str, str]:
-    """k-means codebooks of every bitwidth, on latents of training clips, in their wire form."""
+    """k-means codebooks on latents of training clips, in their wire form.
+
+    Not for 8 bits: there, uniform levels measured better (docs/decisions.md).
+    """
     clips = np.load(data / "clips.npy", mmap_mode="r")[:CODEBOOK_CLIPS, 0]
     samples: list[list[Tensor]] = [[], [], []]
     with torch.inference_mode():
         for frame in clips:
-            planes = [
-                torch.from_numpy(np.ascontiguousarray(c))[None, None]
-                for c in unpack(frame).channels
-            ]
+            planes = [torch.from_numpy(c.copy())[None, None] for c in unpack(frame).channels]
             for kept, plane in zip(samples, streamer(*planes, 2), strict=True):
                 kept.append(plane.flatten())
     values = [torch.cat(channel).numpy() for channel in samples]
     codebooks = {}
-    for bits in range(BITS_MIN, BITS_MAX + 1):
+    for bits in range(BITS_MIN, BITS_MAX):
         y, u, v = (fit_levels(channel, bits) for channel in values)
         codebooks[str(bits)] = Codebook(bits, (y, u, v)).to_bytes().hex()
     return codebooks
@@ -178,7 +180,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--name", required=True, help="of the restorer: lite, 720p, ...")
     parser.add_argument("--encoder", type=Path, help="checkpoint of a new encoder")
     parser.add_argument("--data", type=Path, help="clips to fit the codebooks of a new encoder on")
-    parser.add_argument("--uniform", action="store_true", help="no codebooks: uniform levels")
     parser.add_argument("--card", type=Path, help="JSON kept in the manifest beside the network")
     parser.add_argument("--out", type=Path, default=WEIGHTS_FOLDER)
     args = parser.parse_args(arguments)
@@ -192,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         streamer = build_streamer()
         streamer.load_state_dict(torch.load(args.encoder, weights_only=True)["streamer"])
         entry = export_network(ENCODER, streamer, args.out)
-        if args.data and not args.uniform:
+        if args.data:
             entry["codebooks"] = fit_codebooks(streamer, args.data)
         networks = {ENCODER: entry}
     partner = networks[ENCODER]["weights"]["sha256"][: 2 * NETWORK_ID_BYTES]

@@ -1,10 +1,11 @@
 """The training clips as real x265 streams: what the viewer's networks will really see.
 
-    .venv/bin/python -m engines.training.streams DATA --checkpoint RUN/encoder.pt [--rounds 3]
+    .venv/bin/python -m engines.training.streams DATA [--weights FOLDER] [--rounds 2]
 
-For each clip and round: a seeded scale, QP and bits; the frozen encoder makes the latents, x265
-codes them at low latency, and the decoded latents of every frame are kept with their QP.
-DATA/streams.npy holds latents (padded to SIZE / 2), DATA/streams.json says what each row is.
+For each clip and round: a seeded scale, QP and bits; the installed encoder makes the latents as the
+streamer does, x265 codes them at low latency, and the decoded latents of every frame are kept with
+their QP. DATA/streams.npy holds latents as carried (padded to SIZE / 2), DATA/streams.json says
+what each row is and holds the codebooks.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
 from engines.carrier import CarrierDecoder, CarrierEncoder
-from engines.codebook import Codebook
-from engines.frame import Planes
-from engines.networks.presets import build_streamer
+from engines.codec import LatentEncoder
+from engines.frame import Frame
 from engines.training.clips import FRAMES, SIZE, pack, unpack
+from engines.weight_store import WEIGHTS_FOLDER, WeightStore
 
 SIDE = SIZE // 2  # of the largest latent; smaller ones stand in the corner
 QP_RANGE = (16, 47)
 BITS_WEIGHTS = {8: 0.8, 7: 0.05, 6: 0.05, 5: 0.05, 4: 0.05}
 PRESET = "medium"
+FPS = 25
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,14 @@ def code_clip(
     clip: int, packed: npt.NDArray[np.uint8], scale: int, bits: int, qp: int
 ) -> tuple[StreamRow, npt.NDArray[np.uint8]]:
     """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE)."""
-    streamer = _streamer()
-    codebook = Codebook.uniform(bits)
     out = np.zeros((FRAMES, SIDE * 3 // 2, SIDE), np.uint8)
     side = SIZE // scale
-    encoder = CarrierEncoder(side, side, 25, qp=qp, preset=PRESET, threads=1)
+    carrier = CarrierEncoder(side, side, FPS, qp=qp, preset=PRESET, threads=1)
     decoder = CarrierDecoder()
     qps = []
     for number, frame in enumerate(packed):
-        latent = encode_latent(streamer, unpack(frame), scale, codebook)
-        for picture in encoder.encode(latent, number):
+        latent = _encoder().encode(Frame(unpack(frame), number, 0), scale=scale, bits=bits)
+        for picture in carrier.encode(latent.planes, number):
             qps.append(round(picture.qp, 2))
             for index, planes in decoder.decode(picture.data, picture.number):
                 out[index, : side * 3 // 2, :side] = pack(planes)
@@ -64,46 +64,28 @@ def code_clip(
     return StreamRow(clip, scale, bits, tuple(qps)), out
 
 
-def encode_latent(
-    streamer: torch.nn.Module, planes: Planes, scale: int, codebook: Codebook
-) -> Planes:
-    """The torch encoder on one picture, quantized: what the streamer hands to the carrier."""
-    tensors = [torch.from_numpy(np.ascontiguousarray(c))[None, None] for c in planes.channels]
-    with torch.inference_mode():
-        latent = streamer(*tensors, scale)
-    y, u, v = (codebook.compress(i, p[0, 0].numpy()) for i, p in enumerate(latent))
-    return Planes(y, u, v)
+_WEIGHTS = WEIGHTS_FOLDER
 
 
-_CHECKPOINT: Path | None = None
-_STREAMER: torch.nn.Module | None = None
+@cache
+def _encoder() -> LatentEncoder:
+    """This process' encoder."""
+    return LatentEncoder(WeightStore(_WEIGHTS), threads=1)
 
 
-def _streamer() -> torch.nn.Module:
-    """This process' encoder, loaded once."""
-    global _STREAMER
-    if _STREAMER is None:
-        _STREAMER = build_streamer().eval()
-        if _CHECKPOINT is not None:
-            state = torch.load(_CHECKPOINT, weights_only=True)
-            _STREAMER.load_state_dict(state["streamer"])
-    return _STREAMER
+def _start(weights: Path) -> None:
+    global _WEIGHTS
+    _WEIGHTS = weights
 
 
-def _start(checkpoint: Path | None) -> None:
-    global _CHECKPOINT
-    _CHECKPOINT = checkpoint
-    torch.set_num_threads(1)
-
-
-def make(data: Path, checkpoint: Path | None, rounds: int, seed: int, workers: int) -> None:
+def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> None:
     """Write DATA/streams.npy and DATA/streams.json."""
     rng = np.random.default_rng(seed)
     clips = np.load(data / "clips.npy", mmap_mode="r")
     shape = (len(clips) * rounds, FRAMES, SIDE * 3 // 2, SIDE)
     target = np.lib.format.open_memmap(data / "streams.npy", mode="w+", dtype=np.uint8, shape=shape)
     rows: list[dict[str, object]] = []
-    with ProcessPoolExecutor(workers, initializer=_start, initargs=(checkpoint,)) as pool:
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(weights,)) as pool:
         for round_number in tqdm(range(rounds), desc="rounds"):
             bits = rng.choice(list(BITS_WEIGHTS), len(clips), p=list(BITS_WEIGHTS.values()))
             scales = rng.choice([2, 3, 4], len(clips), p=[0.45, 0.25, 0.3])
@@ -116,18 +98,20 @@ def make(data: Path, checkpoint: Path | None, rounds: int, seed: int, workers: i
                 target[len(rows)] = latents
                 rows.append(asdict(row))
     target.flush()
-    (data / "streams.json").write_text(json.dumps(rows))
+    store = WeightStore(weights)
+    codebooks = {str(bits): store.codebook(bits).to_bytes().hex() for bits in BITS_WEIGHTS}
+    (data / "streams.json").write_text(json.dumps({"codebooks": codebooks, "rows": rows}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--checkpoint", type=Path, help="the encoder; without: plain downscale")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER, help="of the encoder")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    make(args.data, args.checkpoint, args.rounds, args.seed, args.workers)
+    make(args.data, args.weights, args.rounds, args.seed, args.workers)
 
 
 if __name__ == "__main__":

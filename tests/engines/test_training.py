@@ -12,7 +12,7 @@ from engines.training.batches import ClipBatches, StreamBatches
 from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
 from engines.training.proxy import carry, round_to_levels, step_size
 from engines.training.train import Settings, Trainer, joint_loss, streams_loss
-from engines.weight_store import ENCODER, WeightStore
+from engines.weight_store import ENCODER, WEIGHTS_FOLDER, WeightStore
 
 CPU = torch.device("cpu")
 SETTINGS = Settings(crop=96, batch=2, total_steps=40)
@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture = Planes(*((p * 30 + 128).clip(0, 255).astype(np.uint8) for p in planes))
     clips = np.stack([np.stack(list(photo_clip(picture, rng))) for _ in range(3)])
     np.save(folder / "clips.npy", clips)
-    streams.make(folder, None, rounds=4, seed=1, workers=1)
+    streams.make(folder, WEIGHTS_FOLDER, rounds=4, seed=1, workers=1)
     return folder
 
 
