@@ -70,7 +70,7 @@ class StreamFile:
                     if packet.pts is not None and packet.time_base is not None:
                         time_s = float(packet.pts * packet.time_base)
                     for converted in to_annexb.filter(packet):
-                        nals = list(dict.fromkeys(split_annexb(bytes(converted))))
+                        nals = _once(split_annexb(bytes(converted)))
                         irap = any(is_irap(nal) for nal in nals)
                         yield FileUnit(join_annexb(nals), size_bytes, time_s, irap)
             except av.FFmpegError as error:
@@ -138,3 +138,8 @@ class Playback:
             irap=unit.irap,
             received_us=self._clock(),
         )
+
+
+def _once(nals: list[bytes]) -> list[bytes]:
+    """Without the header's parameter sets where the stream itself repeats them later."""
+    return list(dict.fromkeys(reversed(nals)))[::-1]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from made_streams import TICKS
+
 from link.access_unit import AccessUnit
 from link.sender import MediaSender
 from link.whip_client import publish
-from made_streams import TICKS
 
 
 async def publish_to(port: int, *, token: str | None = None) -> MediaSender:

@@ -102,10 +102,17 @@ const showState = (text, kind) => {
   state.dataset.state = kind;
 };
 
+// What to say on the screen itself: before the first picture, and when the picture stands still.
+const showNotice = ({ state, frames_shown: shown }) => {
+  const notice = byId("notice");
+  notice.hidden = shown > 0 && LIVE_STATES.has(state);
+  notice.textContent = shown > 0 ? "No signal: this is the last picture" : "Waiting for a streamer";
+};
+
 const show = (figures) => {
   const live = LIVE_STATES.has(figures.state);
   showState(figures.state ?? "starting", live ? "live" : "waiting");
-  byId("waiting").hidden = figures.frames_shown > 0;
+  showNotice(figures);
   byId("snapshot").toggleAttribute("inert", !figures.frames_shown);
   for (const element of document.querySelectorAll("[data-figure]")) {
     const name = element.dataset.figure;

@@ -22,6 +22,7 @@ class Feed:
         self._watchers: set[asyncio.Event] = set()
         self._newest: Planes | None = None
         self._jpeg: tuple[Planes, bytes] | None = None
+        self._closed = False
 
     @property
     def newest(self) -> Planes | None:
@@ -41,6 +42,11 @@ class Feed:
         """A new browser."""
         self._loop = asyncio.get_running_loop()
         return Watcher(self)
+
+    def close(self) -> None:
+        """Send every browser home; called on the event loop."""
+        self._closed = True
+        self._wake()
 
     def _encode(self, planes: Planes) -> bytes:
         with self._encoding:
@@ -69,12 +75,13 @@ class Watcher:
     async def __aexit__(self, *error: object) -> None:
         self._feed._watchers.discard(self._changed)
 
-    async def next_jpeg(self) -> bytes:
-        """The newest picture, once it is another than the last one."""
-        while True:
+    async def next_jpeg(self) -> bytes | None:
+        """The newest picture, once it is another than the last one; None at the end."""
+        while not self._feed._closed:
             await self._changed.wait()
             self._changed.clear()
             newest = self._feed.newest
             if newest is not None and newest is not self._seen:
                 self._seen = newest
                 return await asyncio.to_thread(self._feed._encode, newest)
+        return None

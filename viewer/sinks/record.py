@@ -59,9 +59,9 @@ class Record:
         try:
             self._write(value)
         except (OSError, av.FFmpegError) as error:
+            self._abandon_file(error)
             if not self._persists:
                 raise
-            self._broken(error)
 
     def close(self) -> None:
         """Write what the encoder still holds, and the index."""
@@ -112,9 +112,10 @@ class Record:
         self._retry_us = self._clock() + RETRY_US
         return has_room(self._path)
 
-    def _broken(self, error: Exception) -> None:
+    def _abandon_file(self, error: Exception) -> None:
+        """Close what there is: it plays as far as it got."""
         self._figures.add("record_errors")
-        if self._retry_us is None:
+        if self._retry_us is None and self._persists:
             event(_log, f"recording stopped: {error}; trying again", level=logging.ERROR)
         self._retry_us = self._clock() + RETRY_US
         try:

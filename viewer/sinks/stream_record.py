@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from pathlib import Path
+
+import av
 
 from daemon.log import event
 from daemon.stream_file import StreamFile
@@ -28,7 +31,8 @@ class StreamRecord:
 
     def show(self, value: Stamped) -> None:
         follows = value.sequence == self._next_sequence and not value.unit.gap_before
-        if follows or value.unit.irap:
+        begins = value.unit.irap and (self._next_sequence >= 0 or _is_whole(value.unit.data))
+        if follows or begins:
             self._file.write(value.unit, value.captured_us)
             self._next_sequence = value.sequence + 1
 
@@ -36,3 +40,12 @@ class StreamRecord:
         self._file.close()
         if self._next_sequence >= 0:
             event(_log, "stream recorded", file=self._file.path)
+
+
+def _is_whole(irap: bytes) -> bool:
+    """Whether its parameter sets can be read: the header of the file is made of them."""
+    try:
+        with av.open(io.BytesIO(irap), format="hevc") as probe:
+            return bool(probe.streams.video[0].width)
+    except (av.FFmpegError, IndexError):
+        return False

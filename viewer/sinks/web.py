@@ -51,8 +51,8 @@ class WebPage:
         self._app.add_routes(
             [
                 web.get("/", self._index),
-                web.get("/restored.mjpeg", lambda request: self._stream(request, self._restored)),
-                web.get("/preview.mjpeg", lambda request: self._stream(request, self._preview)),
+                web.get("/restored.mjpeg", self._restored_stream),
+                web.get("/preview.mjpeg", self._preview_stream),
                 web.get("/snapshot.png", self._snapshot),
                 web.static("/page", PAGE),
             ]
@@ -84,6 +84,9 @@ class WebPage:
         return f"http://{Address(host, port)}/" + ("?token=..." if self._token else "")
 
     async def stop(self) -> None:
+        """Send every browser home and stop listening."""
+        self._restored.close()
+        self._preview.close()
         await self._runner.cleanup()
 
     @web.middleware
@@ -118,16 +121,22 @@ class WebPage:
             body=png, content_type="image/png", headers={"Cache-Control": "no-store"}
         )
 
+    async def _restored_stream(self, request: web.Request) -> web.StreamResponse:
+        return await self._stream(request, self._restored)
+
+    async def _preview_stream(self, request: web.Request) -> web.StreamResponse:
+        return await self._stream(request, self._preview)
+
     async def _stream(self, request: web.Request, feed: Feed) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", **SECURITY_HEADERS})
         response.content_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         await response.prepare(request)
         try:
             async with await feed.watch() as watcher:
-                while True:
-                    jpeg = await watcher.next_jpeg()
+                while (jpeg := await watcher.next_jpeg()) is not None:
                     head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
                     head += f"Content-Length: {len(jpeg)}\r\n\r\n"
                     await response.write(head.encode() + jpeg + b"\r\n")
         except ConnectionError:
-            return response
+            pass  # the browser left
+        return response
