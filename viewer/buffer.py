@@ -14,7 +14,7 @@ from statistics import median_low
 from viewer.clock import Clock
 from viewer.picture import Decoded
 
-CAPACITY = 64  # pictures; the budget is reached long before, unless nothing is being restored
+CAPACITY = 32  # pictures; the budget is reached long before, unless nothing is being restored
 COST_SAMPLES = 5  # batches; the first of a network includes its loading
 
 

@@ -139,8 +139,10 @@ class Pipeline:
         path = self._config.record_stream
         if path is None:
             return None
+        live = self._config.listen is not None
+        record = StreamRecord(path, self._figures, monotonic_us, persists=live)
         thread: SinkThread[Stamped] = SinkThread(
-            StreamRecord(path), self._figures, waits=self._config.keeps_every_frame
+            record, self._figures, waits=self._config.keeps_every_frame
         )
         opened.callback(thread.close)
         return thread

@@ -21,7 +21,8 @@ from daemon.errors import UsageError
 from daemon.figures import Figures
 from viewer.picture import Shown
 from viewer.sinks.frame_log import COLUMNS, FrameLog
-from viewer.sinks.record import RETRY_US, Record
+from viewer.sinks.persistence import RETRY_US
+from viewer.sinks.record import Record
 from viewer.sinks.stream_record import StreamRecord
 from viewer.timeline import Timeline
 
@@ -42,6 +43,10 @@ def record(
         sink.show(picture)
     sink.close()
     return figures
+
+
+def stream_record(path: Path, *, persists: bool = True) -> StreamRecord:
+    return StreamRecord(path, Figures(), Clock(), persists=persists)
 
 
 def decode(path: Path) -> list[av.VideoFrame]:
@@ -130,11 +135,14 @@ def test_nothing_to_record_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
-    for sink in (Record, StreamRecord, FrameLog):
-        arguments = ("high", Figures(), Clock()) if sink is Record else ()
-        options = {"persists": True} if sink is Record else {}
+    path = tmp_path / "missing" / "r.mkv"
+    for open_sink in (
+        lambda: Record(path, "high", Figures(), Clock(), persists=True),
+        lambda: stream_record(path),
+        lambda: FrameLog(path),
+    ):
         with pytest.raises(UsageError, match=r"missing/r\.mkv"):
-            sink(tmp_path / "missing" / "r.mkv", *arguments, **options)
+            open_sink()
 
 
 @contextmanager
@@ -167,6 +175,22 @@ def test_a_full_disk_is_survived_and_recording_resumes(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert len(decode(tmp_path / "r.mkv")) >= 1
     assert len(decode(files[0] if files[0].name != "r.mkv" else files[1])) >= 29
+
+
+def test_recording_the_stream_resumes_at_an_irap_after_a_full_disk(tmp_path: Path) -> None:
+    clock, timeline = Clock(), Timeline()
+    sink = StreamRecord(tmp_path / "s.mkv", Figures(), clock, persists=True)
+    stamped = [timeline.stamp(u, n, len(u.data), 0)[0] for n, u in enumerate(coded(60))]
+    with full_disk(8_000):
+        for value in stamped[:35]:
+            sink.show(value)
+    clock.now_us += RETRY_US
+    for value in stamped[35:]:
+        sink.show(value)
+    sink.close()
+    first, *_, last = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert len(decode(first)) >= 10
+    assert len(decode(last)) == 20
 
 
 def test_restoring_a_file_to_a_full_disk_fails_loudly(tmp_path: Path) -> None:
@@ -210,7 +234,7 @@ def test_the_stream_as_received_starts_at_an_irap_and_skips_what_cannot_decode(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "s.mkv"
-    sink, timeline = StreamRecord(path), Timeline()
+    sink, timeline = stream_record(path), Timeline()
     units = coded(40)
     for sequence, unit in enumerate(units):
         if sequence >= 5 and sequence != 23:
@@ -225,7 +249,7 @@ def test_the_stream_as_received_starts_at_an_irap_and_skips_what_cannot_decode(
 
 def test_a_stream_that_begins_with_a_damaged_irap_is_recorded_from_the_next(tmp_path: Path) -> None:
     path = tmp_path / "s.mkv"
-    sink, timeline = StreamRecord(path), Timeline()
+    sink, timeline = stream_record(path), Timeline()
     units = coded(20)
     units[0] = replace(units[0], data=units[0].data[:60])
     for sequence, unit in enumerate(units):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,10 +22,16 @@ from sending import publish_to, send
 from daemon.config import load
 from daemon.errors import UsageError
 from engines.errors import UnknownEngineError, WeightsError
+from engines.weight_store import MANIFEST, WEIGHTS_FOLDER, WeightStore
 from link.errors import Refused, SignallingError
 from link.sender import MediaSender
 from viewer.app import view
 from viewer.config import ViewerConfig
+
+COMMAND = [sys.executable, "-c", "import sys; from viewer.cli import main; sys.exit(main())"]
+needs_weights = pytest.mark.skipif(
+    not (WEIGHTS_FOLDER / MANIFEST).exists(), reason="no trained weights are installed"
+)
 
 
 def free_port() -> int:
@@ -137,6 +144,68 @@ async def test_an_unknown_engine_ends_before_anything_is_opened(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_unknown_engine_is_a_usage_error_that_lists_the_known() -> None:
+    options = ["--listen", "127.0.0.1:0", "--headless", "--figures-port", "0"]
+    ended = subprocess.run(
+        [*COMMAND, *options, "--engine", "nonsense"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "nonsense" in ended.stderr
+    assert "plain" in ended.stderr
+
+
+@pytest.fixture
+def damaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The installed weights with one bit flipped in a restorer's; its name."""
+    folder = tmp_path / "weights"
+    shutil.copytree(WEIGHTS_FOLDER, folder)
+    name = WeightStore(folder).restorers[0]
+    file = folder / f"{name}.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    monkeypatch.setattr(WeightStore.__init__, "__defaults__", (folder,))
+    return name
+
+
+@needs_weights
+async def test_damaged_weights_end_an_engine_that_was_asked_for(damaged_weights: str) -> None:
+    keys = {"listen": "127.0.0.1:0", "engine": damaged_weights, "headless": True}
+    with pytest.raises(WeightsError, match=rf"{damaged_weights}\.safetensors"):
+        await view(load(ViewerConfig, None, keys | {"figures_port": 0}), asyncio.Event())
+
+
+@needs_weights
+async def test_damaged_weights_mean_plain_upscaling_and_a_message_that_names_them(
+    damaged_weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "f.csv"
+    with caplog.at_level("WARNING"):
+        async with viewer(engine="auto", log_frames=log) as (port, _):
+            sender = await connect(port)
+            await send(sender, coded(15, network_id=WeightStore().partner(damaged_weights)))
+            await sender.close()
+    reasons = [getattr(record, "fields", {}).get("reason", "") for record in caplog.records]
+    assert sum(f"{damaged_weights}.safetensors" in reason for reason in reasons) == 1
+    with log.open() as lines:
+        assert [row["engine"] for row in csv.DictReader(lines)] == ["plain"] * 15
+
+
+@needs_weights
+async def test_a_stream_of_an_installed_network_is_restored_by_its_partner(tmp_path: Path) -> None:
+    log = tmp_path / "f.csv"
+    store = WeightStore()
+    async with viewer(engine="auto", log_frames=log) as (port, _):
+        sender = await connect(port)
+        units = coded(15, width=64, height=64, network_id=store.encoder_id)
+        await send(sender, units, interval_s=0.05)
+        await sender.close()
+    with log.open() as lines:
+        engines = {row["engine"] for row in csv.DictReader(lines)}
+    assert len(engines) == 1
+    assert engines <= set(store.restorers)
+
+
 async def test_a_recording_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
     keys = {"listen": "127.0.0.1:0", "figures_port": 0, "record": str(tmp_path / "no" / "r.mkv")}
     with pytest.raises(UsageError, match="cannot write"):
@@ -149,8 +218,7 @@ async def test_a_signal_ends_the_command_with_the_recording_playable(
 ) -> None:
     port, record = free_port(), tmp_path / "r.mkv"
     options = ["--listen", f"127.0.0.1:{port}", "--record", str(record), "--figures-port", "0"]
-    command = [sys.executable, "-c", "import sys; from viewer.cli import main; sys.exit(main())"]
-    process = await asyncio.create_subprocess_exec(*command, *options, "--engine", "plain")
+    process = await asyncio.create_subprocess_exec(*COMMAND, *options, "--engine", "plain")
     sender = await connect(port)
     await send(sender, coded(40))
     process.send_signal(number)

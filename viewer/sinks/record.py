@@ -12,13 +12,13 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from daemon.figures import Figures
 from daemon.log import event
-from daemon.matroska import MatroskaFile, has_room, open_recording
+from daemon.matroska import MatroskaFile, open_recording
 from daemon.pts import Timestamps
 from engines.frame import Planes, planes_to_video_frame
 from viewer.clock import Clock
 from viewer.picture import Shown
+from viewer.sinks.persistence import Persistence
 
-RETRY_US = 2_000_000
 MILLISECOND = Fraction(1, 1000)
 NOMINAL_FPS = 25  # a Matroska header wants one; the timestamps are the capture times
 ENCODER_OPTIONS = {
@@ -44,24 +44,13 @@ class Record:
     ) -> None:
         self._path = path
         self._options = ENCODER_OPTIONS[quality]
-        self._figures = figures
-        self._clock = clock
-        self._persists = persists
+        self._persistence = Persistence(self.name, path, figures, clock, persists=persists)
         self._file: MatroskaFile | None = open_recording(path)
         self._stream: av.VideoStream | None = None
         self._times = Timestamps()
-        self._retry_us: int | None = None
 
     def show(self, value: Shown) -> None:
-        if self._retry_us is not None and not self._may_retry(self._retry_us):
-            self._figures.add("record_errors")
-            return
-        try:
-            self._write(value)
-        except (OSError, av.FFmpegError) as error:
-            self._abandon_file(error)
-            if not self._persists:
-                raise
+        self._persistence.write(lambda: self._write(value), self.close)
 
     def close(self) -> None:
         """Write what the encoder still holds, and the index."""
@@ -84,15 +73,13 @@ class Record:
             self.close()
             stream = None
         if self._file is None:
-            self._file = MatroskaFile(self._path)
-            event(_log, "recording", file=self._file.path)
+            self._file = open_recording(self._path)
         if stream is None:
             self._stream = stream = self._start(self._file, planes)
         picture = planes_to_video_frame(planes)
         picture.pts = self._times.at(shown.frame.captured_us)
         picture.time_base = MILLISECOND
         self._file.container.mux(stream.encode(picture))
-        self._retry_us = None
 
     def _start(self, file: MatroskaFile, planes: Planes) -> av.VideoStream:
         stream = file.container.add_stream("libx264", rate=NOMINAL_FPS, options=self._options)
@@ -105,23 +92,6 @@ class Record:
         context.color_range = ColorRange.MPEG
         self._times = Timestamps()
         return stream
-
-    def _may_retry(self, at_us: int) -> bool:
-        if self._clock() < at_us:
-            return False
-        self._retry_us = self._clock() + RETRY_US
-        return has_room(self._path)
-
-    def _abandon_file(self, error: Exception) -> None:
-        """Close what there is: it plays as far as it got."""
-        self._figures.add("record_errors")
-        if self._retry_us is None and self._persists:
-            event(_log, f"recording stopped: {error}; trying again", level=logging.ERROR)
-        self._retry_us = self._clock() + RETRY_US
-        try:
-            self.close()
-        except (OSError, av.FFmpegError):
-            self._figures.add("record_errors")
 
 
 def _even(planes: Planes) -> Planes:

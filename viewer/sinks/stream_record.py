@@ -8,8 +8,11 @@ from pathlib import Path
 
 import av
 
+from daemon.figures import Figures
 from daemon.log import event
 from daemon.stream_file import StreamFile
+from viewer.clock import Clock
+from viewer.sinks.persistence import Persistence
 from viewer.timeline import Stamped
 
 _log = logging.getLogger(__name__)
@@ -19,27 +22,37 @@ class StreamRecord:
     """Writes access units with their side information, timed by capture.
 
     It starts at an IRAP, and after a loss it goes on at the next one, so that every picture in
-    the file decodes.
+    the file decodes. Write errors are met as by `Record`.
     """
 
     name = "record_stream"
     capacity = 256  # access units: small, and each one lost costs all up to the next IRAP
 
-    def __init__(self, path: Path) -> None:
-        self._file = StreamFile(path)
-        self._next_sequence = -1
+    def __init__(self, path: Path, figures: Figures, clock: Clock, *, persists: bool) -> None:
+        self._path = path
+        self._persistence = Persistence(self.name, path, figures, clock, persists=persists)
+        self._file: StreamFile | None = StreamFile(path)
+        self._next_sequence: int | None = None  # None: nothing is in the file yet
 
     def show(self, value: Stamped) -> None:
         follows = value.sequence == self._next_sequence and not value.unit.gap_before
-        begins = value.unit.irap and (self._next_sequence >= 0 or _is_whole(value.unit.data))
-        if follows or begins:
-            self._file.write(value.unit, value.captured_us)
-            self._next_sequence = value.sequence + 1
+        starts = value.unit.irap and (self._next_sequence is not None or _is_whole(value.unit.data))
+        if follows or starts:
+            self._persistence.write(lambda: self._write(value), self.close)
 
     def close(self) -> None:
-        self._file.close()
-        if self._next_sequence >= 0:
-            event(_log, "stream recorded", file=self._file.path)
+        file, is_empty = self._file, self._next_sequence is None
+        self._file = self._next_sequence = None
+        if file is not None:
+            file.close()
+            if not is_empty:
+                event(_log, "stream recorded", file=file.path)
+
+    def _write(self, value: Stamped) -> None:
+        if self._file is None:
+            self._file = StreamFile(self._path)
+        self._file.write(value.unit, value.captured_us)
+        self._next_sequence = value.sequence + 1
 
 
 def _is_whole(irap: bytes) -> bool:
