@@ -1,0 +1,181 @@
+"""What is compared: a clip, encoded once per rate, and what a viewer makes of that stream.
+
+    DencChannel      latents -> x265 -> access units with side information -> the viewer's decoder
+                     -> "denc" (restored) and "lanczos" (the same latents, upscaled)
+    X265Channel      x265 medium zerolatency -> decoder [-> Lanczos]
+
+A channel encodes at a CRF, so that every method meets the same carrier at the same settings.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from av.video.reformatter import Interpolation
+
+from daemon.figures import Figures
+from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture
+from engines.codec import PLAIN, open_restorer
+from engines.evaluation.clips import Clip
+from engines.frame import Frame, Planes, planes_from_video_frame, planes_to_video_frame
+from engines.latent import Latent
+from link.access_unit import AccessUnit
+from streamer.side_info import SideInfoWriter
+from viewer.decoder import StreamDecoder
+from viewer.timeline import Timeline
+
+DENC, LANCZOS, X265, X265_HALF = "denc", "lanczos", "x265", "x265-half"
+METHODS = (X265, X265_HALF, LANCZOS, DENC)
+LABELS = {
+    DENC: "denc",
+    LANCZOS: "denc's stream + Lanczos",
+    X265: "x265 medium zerolatency",
+    X265_HALF: "x265 at half size + Lanczos",
+}
+PRESET = "medium"
+RESTORE_BATCH = 4  # latents restored in one go
+
+
+class LatentMaker(Protocol):
+    """What a channel needs of `engines.codec.LatentEncoder`."""
+
+    network_id: bytes
+
+    def encode(self, frame: Frame, *, scale: int, bits: int) -> Latent: ...
+
+
+class LatentRestorer(Protocol):
+    """What a channel needs of `engines.codec.Restorer`."""
+
+    def restore(self, latents: Sequence[Latent]) -> list[Frame]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A clip, encoded: what would travel, in bytes before RTP."""
+
+    units: tuple[AccessUnit, ...]
+    qp: float  # mean over the pictures
+    encode_s: float  # carrier alone
+
+    @property
+    def bits(self) -> int:
+        return 8 * sum(len(unit.data) for unit in self.units)
+
+
+class Channel(Protocol):
+    """One way to send a clip, and the methods that show its streams."""
+
+    methods: tuple[str, ...]
+    scale: int
+
+    def encode(self, crf: float) -> Stream: ...
+
+    def show(self, stream: Stream, method: str) -> list[Planes]: ...
+
+
+class DencChannel:
+    """denc as it sends and receives; `scale` 1..4 and `bits` 4..8 as in `engines.codec`."""
+
+    methods: tuple[str, ...] = (LANCZOS, DENC)
+
+    def __init__(
+        self, clip: Clip, encoder: LatentMaker, restorer: LatentRestorer, scale: int, bits: int
+    ) -> None:
+        self.scale = scale
+        self._clip = clip
+        self._network_id = encoder.network_id
+        self._restorers = {DENC: restorer, LANCZOS: open_restorer(PLAIN, b"", threads=1)}
+        self._latents = [encoder.encode(frame, scale=scale, bits=bits) for frame in frames_of(clip)]
+        self._decoded: tuple[Stream, list[Latent]] | None = None
+
+    def encode(self, crf: float) -> Stream:
+        latents = {latent.number: latent for latent in self._latents}
+        coded, seconds = _encode([latent.planes for latent in self._latents], self._clip.fps, crf)
+        writer = SideInfoWriter(self._network_id)
+        units = [writer.access_unit(p, latents[p.number], self._clip.fps) for p in coded]
+        return Stream(tuple(units), _mean_qp(coded), seconds)
+
+    def show(self, stream: Stream, method: str) -> list[Planes]:
+        latents, restorer = self._decode(stream), self._restorers[method]
+        frames: list[Frame] = []
+        for start in range(0, len(latents), RESTORE_BATCH):
+            frames += restorer.restore(latents[start : start + RESTORE_BATCH])
+        return [frame.planes for frame in frames]
+
+    def _decode(self, stream: Stream) -> list[Latent]:
+        """The latents as the viewer gets them; kept, because both methods ask."""
+        if self._decoded is None or self._decoded[0] is not stream:
+            timeline, decoder = Timeline(), StreamDecoder(lambda: None, Figures(), lambda: 0)
+            latents = []
+            for sequence, unit in enumerate(stream.units):
+                stamped, error = timeline.stamp(unit, sequence, len(unit.data), 0)
+                assert error is None, error
+                latents += [decoded.latent for decoded in decoder.decode(stamped)]
+            assert [la.number for la in latents] == [la.number for la in self._latents]
+            self._decoded = stream, latents
+        return self._decoded[1]
+
+
+class X265Channel:
+    """Plain x265 medium zerolatency, at 1 / `scale` of the size; shown at full size by Lanczos."""
+
+    def __init__(self, clip: Clip, scale: int = 1) -> None:
+        self.scale = scale
+        self.methods: tuple[str, ...] = (X265 if scale == 1 else X265_HALF,)
+        self._clip = clip
+        even = (-(-clip.width // (2 * scale)) * 2, -(-clip.height // (2 * scale)) * 2)
+        self._pictures = [resized(p, even if scale > 1 else _size(p)) for p in clip.pictures]
+
+    def encode(self, crf: float) -> Stream:
+        coded, seconds = _encode(self._pictures, self._clip.fps, crf)
+        units = tuple(AccessUnit(p.data, p.number, p.irap) for p in coded)
+        return Stream(units, _mean_qp(coded), seconds)
+
+    def show(self, stream: Stream, method: str) -> list[Planes]:
+        decoder = CarrierDecoder()
+        size = self._clip.width, self._clip.height
+        return [
+            resized(planes, size)
+            for number, unit in enumerate(stream.units)
+            for _, planes in decoder.decode(unit.data, number)
+        ]
+
+
+def frames_of(clip: Clip) -> list[Frame]:
+    """The clip's pictures as captured at its frame rate."""
+    return [
+        Frame(planes, number, round(number * 1e6 / clip.fps))
+        for number, planes in enumerate(clip.pictures)
+    ]
+
+
+def resized(planes: Planes, size: tuple[int, int]) -> Planes:
+    """The picture at another size (width, height), by Lanczos both ways."""
+    if _size(planes) == size:
+        return planes
+    picture = planes_to_video_frame(planes)
+    return planes_from_video_frame(
+        picture.reformat(*size, "yuv420p", interpolation=Interpolation.LANCZOS)
+    )
+
+
+def _size(planes: Planes) -> tuple[int, int]:
+    return planes.width, planes.height
+
+
+def _encode(pictures: Sequence[Planes], fps: float, crf: float) -> tuple[list[CodedPicture], float]:
+    started = time.perf_counter()
+    encoder = CarrierEncoder(pictures[0].width, pictures[0].height, fps, crf=crf, preset=PRESET)
+    coded: list[CodedPicture] = []
+    for number, planes in enumerate(pictures):
+        coded += encoder.encode(planes, number)
+    coded += encoder.close()
+    return coded, time.perf_counter() - started
+
+
+def _mean_qp(coded: Sequence[CodedPicture]) -> float:
+    return sum(picture.qp for picture in coded) / len(coded)
