@@ -103,9 +103,9 @@ def _checked(cls: type[T], raw: Mapping[Any, object], origin: str) -> dict[str, 
 def _value(spec: Field[Any], hint: Any, value: object, origin: str) -> Any:
     parse = spec.metadata.get("parse")
     try:
-        if parse is not None and not (value is None and _is_optional(hint)):
-            return parse(value)
-        return _typed(hint, value)
+        if value is None and _is_optional(hint):
+            return None
+        return _typed(hint, value) if parse is None else parse(value)
     except ValueError as error:
         where = (
             f"--{spec.name.replace('_', '-')}"
@@ -118,8 +118,6 @@ def _value(spec: Field[Any], hint: Any, value: object, origin: str) -> Any:
 def _typed(hint: Any, value: object) -> Any:
     kinds = get_args(hint) if _is_union(hint) else (hint,)
     for kind in kinds:
-        if kind is type(None) and value is None:
-            return None
         if kind is Path and isinstance(value, str):
             return Path(value)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -94,6 +95,8 @@ def has_room(path: Path) -> bool:
 
 
 def _create(wanted: Path) -> tuple[Path, _File]:
+    if wanted.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(wanted))
     for number in itertools.count():
         path = wanted.with_stem(f"{wanted.stem}-{number}") if number else wanted
         try:

@@ -59,7 +59,7 @@ class _Streamer:
             wanted=lambda: any(outlet.wants for outlet in self._outlets),
             duration_us=None if config.duration is None else round(config.duration * 1e6),
         )
-        self._outlets = self._open_outlets(config, network, figures)
+        self._outlets = self._open_outlets(config, network, figures, persists=live or paced)
 
     async def run(self, stop: asyncio.Event) -> None:
         capture = Stage("capture", self._capture.run, self._failed)
@@ -88,11 +88,11 @@ class _Streamer:
         event(_log, "ended")
 
     def _open_outlets(
-        self, config: StreamerConfig, network: LatentEncoder, figures: Figures
+        self, config: StreamerConfig, network: LatentEncoder, figures: Figures, *, persists: bool
     ) -> list[Outlet]:
         outlets: list[Outlet] = []
         if config.output is not None:
-            outlets.append(Record(config.output, figures))
+            outlets.append(Record(config.output, figures, persists=persists))
         if config.peer is not None:
             outlets.append(
                 Send(

@@ -41,8 +41,8 @@ def open_camera(device: str, wanted: Wanted, clock: Clock) -> LiveSource:
 
 def devices() -> list[str]:
     """The video devices of this machine, each with the name its driver gives it."""
-    found = sorted(DEVICES.glob("video[0-9]*"), key=lambda path: int(path.name[5:]))
-    return [_described(path) for path in found if path.name[5:].isdigit()]
+    found = [path for path in DEVICES.glob("video*") if path.name[5:].isdecimal()]
+    return [_described(path) for path in sorted(found, key=lambda path: int(path.name[5:]))]
 
 
 def _open_v4l2(device: str, options: dict[str, str]) -> VideoInput:

@@ -15,6 +15,8 @@ from streamer.sources.cadence import Pacer
 from streamer.sources.container import NoVideoError, VideoInput, reason, stream_size
 from streamer.sources.source import SourceError, Wanted
 
+JUMP_S = 60.0  # a longer gap in a file's time is no pause: it was put together from pieces
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,9 +39,9 @@ class FileSource:
         self._first: av.VideoFrame | None = picture
         self.size = stream_size(picture, wanted.size)
         self._pacer = Pacer(self.fps, paced=wanted.paced, clock=clock)
-        self._origin_s: float | None = None  # file time of the first picture of this round
-        self._base = 0  # number of the first frame of this round
-        self._last = -1
+        self._origin_s: float | None = None  # file time of the first picture of this run
+        self._base = 0  # number of the first frame of this run
+        self._last, self._last_s = -1, 0.0
 
     def read(self) -> Frame | None:
         while True:
@@ -60,7 +62,7 @@ class FileSource:
 
     def _open(self) -> VideoInput:
         try:
-            return VideoInput(str(self._path), threads=0)
+            return VideoInput(f"file:{self._path}", threads=0)
         except (av.FFmpegError, OSError, NoVideoError) as error:
             raise UsageError(f"cannot play {self._path}: {reason(error)}") from error
 
@@ -84,13 +86,15 @@ class FileSource:
             return picture
         self._input.close()
         self._input = self._open()
-        self._base, self._origin_s = self._last + 1, None
+        self._origin_s = None
         return self._first_picture()
 
     def _number(self, picture: av.VideoFrame) -> int:
+        """The frame's number; where the file's time jumps, the numbers go on without a gap."""
         if picture.pts is None:  # a raw stream has no times: count
             return self._last + 1
         time_s = picture.time
-        if self._origin_s is None:
-            self._origin_s = time_s
+        if self._origin_s is None or not 0 <= time_s - self._last_s <= JUMP_S:
+            self._origin_s, self._base = time_s, self._last + 1
+        self._last_s = time_s
         return self._base + round((time_s - self._origin_s) * self.fps)

@@ -1,0 +1,178 @@
+import asyncio
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import pytest
+from small_clips import frame
+
+from daemon.bounded_queue import BoundedQueue
+from daemon.errors import RunError, UsageError
+from daemon.figures import Figures
+from daemon.persistence import RETRY_US
+from daemon.stream_file import StreamFile
+from engines.codec import open_encoder
+from link.nal import split_annexb
+from link.side_info import find_side_info
+from streamer.capture import Shot
+from streamer.encode import CodedUnit, Encode, EncodeSettings
+from streamer.record import Record
+
+
+def _coded(count: int) -> list[CodedUnit]:
+    """Access units with an IRAP at every tenth."""
+    shots: BoundedQueue[Shot] = BoundedQueue(count, waits=False)
+    out: list[CodedUnit] = []
+
+    def deliver(coded: CodedUnit) -> None:
+        out.append(coded)
+        if len(out) % 10 == 0:
+            stage.request_irap()
+
+    settings = EncodeSettings(200_000, 2, 8, "ultrafast", 1)
+    stage = Encode(open_encoder("plain", threads=1), settings, shots, deliver, Figures())
+    for number in range(count):
+        shots.put(Shot(frame(number), 25.0))
+    shots.close()
+    stage.run()
+    return out
+
+
+@pytest.fixture(scope="module")
+def coded() -> list[CodedUnit]:
+    return _coded(30)
+
+
+def _pictures(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+async def test_the_file_plays_and_holds_the_access_units_as_they_were(
+    tmp_path: Path, coded: list[CodedUnit]
+) -> None:
+    path = tmp_path / "out.mkv"
+    record = Record(path, Figures())
+    for unit in coded:
+        record.put(unit)
+    await record.finish()
+    assert _pictures(path) == 30
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "hevc"
+        assert stream.codec_context.extradata
+        packets = [p for p in container.demux(stream) if p.size]
+    assert [round(float(p.pts * p.time_base) * 1000) for p in packets] == list(range(0, 1200, 40))
+    assert [p.is_keyframe for p in packets] == [c.unit.irap for c in coded]
+    for packet, unit in zip(packets, coded, strict=True):
+        assert _nals(bytes(packet)) == split_annexb(unit.unit.data)
+    info = find_side_info(_nals(bytes(packets[0])))
+    assert info is not None
+    assert info.captured_us == coded[0].captured_us
+
+
+def _nals(data: bytes) -> list[bytes]:
+    """Matroska holds NAL units behind four bytes of length (ISO/IEC 14496-15)."""
+    nals, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        nals.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return nals
+
+
+async def test_what_was_written_a_second_ago_plays_without_a_clean_end(
+    tmp_path: Path, coded: list[CodedUnit]
+) -> None:
+    file = StreamFile(tmp_path / "out.mkv")
+    for unit in coded:
+        file.write(unit.unit, unit.captured_us)
+    killed = tmp_path / "killed.mkv"
+    killed.write_bytes((tmp_path / "out.mkv").read_bytes())
+    file.close()
+    assert _pictures(killed) >= 30 - 25
+
+
+async def test_a_file_that_exists_is_never_replaced(tmp_path: Path, coded: list[CodedUnit]) -> None:
+    path = tmp_path / "out.mkv"
+    path.write_bytes(b"precious")
+    record = Record(path, Figures())
+    record.put(coded[0])
+    await record.finish()
+    assert path.read_bytes() == b"precious"
+    assert _pictures(tmp_path / "out-1.mkv") == 1
+
+
+async def test_nothing_recorded_leaves_no_file(tmp_path: Path) -> None:
+    record = Record(tmp_path / "out.mkv", Figures())
+    await record.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_it_begins_with_the_first_irap(tmp_path: Path, coded: list[CodedUnit]) -> None:
+    record = Record(tmp_path / "out.mkv", Figures())
+    for unit in coded[5:]:
+        record.put(unit)
+    await record.finish()
+    assert _pictures(tmp_path / "out.mkv") == 20
+
+
+@pytest.mark.parametrize("name", ["nowhere/out.mkv", "."])
+async def test_a_file_that_cannot_be_made_is_a_usage_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot write"):
+        Record(tmp_path / name, Figures())
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond a few bytes: writes fail in the kernel, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_full_disk_is_survived_and_recording_resumes_in_the_next_file(
+    tmp_path: Path,
+    coded: list[CodedUnit],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [0]
+    figures = Figures()
+    record = Record(tmp_path / "out.mkv", figures, clock=lambda: now[0])
+    _put_all(record, coded[:20])
+    with full_disk():
+        _put_all(record, coded[20:] * 3)  # more than a cluster: the muxer writes
+    now[0] += RETRY_US
+    _put_all(record, coded)
+    with pytest.raises(RunError, match="refused pictures"):
+        await record.finish()
+    assert len([r for r in caplog.records if "trying again" in r.getMessage()]) == 1
+    assert _pictures(tmp_path / "out.mkv") >= 10
+    assert _pictures(tmp_path / "out-1.mkv") == 30
+
+
+async def test_a_full_disk_ends_a_recording_that_does_not_persist(
+    tmp_path: Path, coded: list[CodedUnit]
+) -> None:
+    record = Record(tmp_path / "out.mkv", Figures(), persists=False)
+    with full_disk():
+        _put_all(record, coded)
+        with pytest.raises(RunError, match="refused pictures"):
+            await asyncio.wait_for(record.run(), 5)
+    with pytest.raises(RunError):
+        await record.finish()
+
+
+def _put_all(record: Record, coded: list[CodedUnit]) -> None:
+    """Put them, and wait until the thread has taken them."""
+    for unit in coded:
+        record.put(unit)
+    while len(record._queue):
+        time.sleep(0.005)
+    time.sleep(0.05)
