@@ -1,4 +1,4 @@
-"""What the two daemons share: configuration, logs, live figures, signals, and a mailbox.
+"""What the two daemons share: configuration, logs, figures, signals, threads and recordings.
 
 Errors::
 
