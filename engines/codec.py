@@ -149,7 +149,7 @@ def open_encoder(engine: str, *, threads: int) -> LatentEncoder:
     except WeightsError as error:
         if engine != AUTO:
             raise
-        return LatentEncoder(None, threads, f"no encoder network ({error}): plain downscale")
+        return LatentEncoder(None, threads, f"no encoder network ({error})")
     return LatentEncoder(store, threads)
 
 
@@ -160,10 +160,10 @@ def open_restorer(engine: str, network_id: bytes, *, threads: int) -> Restorer:
     upscaling, with the reason. Raises UnknownEngineError, and WeightsError unless `auto`.
     """
     if engine == PLAIN:
-        return Restorer(PLAIN, None, threads, "plain upscaling, as asked for")
+        return Restorer(PLAIN, None, threads, "as asked for")
     if network_id == NO_NETWORK:
         return Restorer(
-            PLAIN, None, threads, "the stream was made without a network: plain upscaling"
+            PLAIN, None, threads, "the stream was made without a network"
         )
     try:
         store = _store_with(engine)
@@ -171,12 +171,12 @@ def open_restorer(engine: str, network_id: bytes, *, threads: int) -> Restorer:
         name = next((n for n in names if store.partner(n) == network_id), None)
         if name is None:
             reason = f"no partner here of the stream's encoder network {network_id.hex()}"
-            return Restorer(PLAIN, None, threads, f"{reason}: plain upscaling")
+            return Restorer(PLAIN, None, threads, reason)
         store.graph(name, 2)
     except WeightsError as error:
         if engine != AUTO:
             raise
-        return Restorer(PLAIN, None, threads, f"{error}: plain upscaling")
+        return Restorer(PLAIN, None, threads, str(error))
     return Restorer(name, store, threads)
 
 

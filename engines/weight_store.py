@@ -30,7 +30,7 @@ NO_NETWORK = bytes(NETWORK_ID_BYTES)
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network of the manifest. `partner`: id of the encoder that a restorer was trained with."""
+    """One network of the manifest; `partner` is the id of the encoder a restorer belongs to."""
 
     name: str
     weights: str

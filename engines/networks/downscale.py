@@ -23,7 +23,7 @@ def gaussian_downscale(plane: Tensor, scale: int) -> Tensor:
     """
     if scale == 2:
         return plane
-    kernel, stride, padding = _kernels(scale)
+    kernel, stride, padding = KERNELS[scale]
     padded = F.pad(plane, (padding,) * 4, mode="replicate")
     phases = F.conv2d(padded, kernel.to(plane), stride=stride)
     return F.pixel_shuffle(phases, math.isqrt(kernel.shape[0]))
@@ -40,3 +40,6 @@ def _kernels(scale: int) -> tuple[Tensor, int, int]:
         rows.append(weights / weights.sum())
     kernels = [torch.outer(row, column) for row in rows for column in rows]
     return torch.stack(kernels)[:, None], patch, padding
+
+
+KERNELS = {scale: _kernels(scale) for scale in (3, 4)}  # constants of the exported graphs

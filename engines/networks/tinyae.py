@@ -12,8 +12,6 @@ feature maps (DiffVC-RT section 3, "Latent Channel Expansion").
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -86,10 +84,9 @@ def enlarged_latent(latent: Tensor) -> Tensor:
     As one fixed 3 x 3 convolution: folded planes need no shuffling back and forth.
     """
     padded = F.pad(latent, (1, 1, 1, 1), mode="replicate")
-    return F.conv2d(padded, _enlarging_kernel().to(latent))
+    return F.conv2d(padded, ENLARGING_KERNEL.to(latent))
 
 
-@cache
 def _enlarging_kernel() -> Tensor:
     """(24, 6, 3, 3): the weights of bilinear x 2 between the folded planes."""
     luma = _folded_bilinear(2)  # 2 x 2 samples a cell -> 4 x 4
@@ -111,3 +108,6 @@ def _folded_bilinear(fold: int) -> Tensor:
     cells = line.reshape(2 * fold, 3, fold)
     kernel = torch.einsum("oki,plj->opijkl", cells, cells)
     return kernel.reshape(4 * fold**2, fold**2, 3, 3)
+
+
+ENLARGING_KERNEL = _enlarging_kernel()  # made here: tracing would write its making into the graph
