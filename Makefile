@@ -1,31 +1,67 @@
 # denc: everything a person runs. `make` alone lists the targets.
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
+PYTHON  ?= python3
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCE  ?=
+OUT     ?= runs/quality
+METRICS ?=
+# auto: torch only from a wheel that pip finds locally; yes: from the registry, with what it brings; no: without
+TORCH   ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train test check demo clean
+.PHONY: help setup setup-train test test-pythons check demo bench-quality bench-stages clean torch-if-local
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: $(VENV)/.dev ## make the virtual environment with everything the tests and the demo need
+demo: $(VENV)/.demo ## both programs live on this machine, measured; SOURCE=clip.mp4 for your own video
+	$(BIN)/python -m benches.demo $(if $(SOURCE),--source '$(SOURCE)')
 
-$(VENV)/.dev: pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@
+setup: $(VENV)/.dev ## make the virtual environment with everything that tests and checks need
 
-setup-train: setup ## add torch (CPU or whatever the registry gives) for training and the torch tests
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+setup-train: setup ## add torch as the registry gives it: for training, and for the tests that need it
+	$(PIP) -e '.[train]'
 
-check: setup ## ruff, mypy strict, import contracts
+test: setup torch-if-local ## all tests; those that need torch say so when it is not here
+	$(BIN)/python -m pytest
+
+test-pythons: ## the tests that need no torch, on Python 3.10 and 3.12 (the two JetPacks)
+	tests/pythons.sh
+
+check: setup torch-if-local ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@if $(BIN)/python -c 'import torch' 2>/dev/null; then echo mypy; $(BIN)/mypy; else \
+	  echo "mypy, less the files that import torch, which is not installed"; \
+	  $(BIN)/mypy --exclude 'engines/(networks|training)/|perceptual\.py|runtimes/torch\.py'; fi
 	$(BIN)/lint-imports
 
-test: setup ## all tests
-	$(BIN)/python -m pytest
+bench-quality: setup ## quality per bit on MANIFEST=clips.yaml, into OUT=folder
+	@test -n '$(MANIFEST)' || { echo 'give MANIFEST=clips.yaml (docs/guide.md says what is in it)'; exit 2; }
+	$(BIN)/python -m benches.quality --manifest '$(MANIFEST)' --out '$(OUT)' $(if $(METRICS),--metrics '$(METRICS)')
+
+bench-stages: $(VENV)/.demo ## time per stage and memory on this machine
+	$(BIN)/python -m benches.stages
 
 clean: ## remove the virtual environments and what the demo made
 	rm -rf $(VENV) .venv-* demo build *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "denc needs Python 3.10 or newer; $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[bench]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+# The registry's torch brings gigabytes of CUDA: tests take it only where a wheel lies in pip's find-links.
+torch-if-local: setup
+	@case '$(TORCH)' in no) ;; yes) $(PIP) -e '.[train]' ;; *) \
+	  $(BIN)/python -c 'import torch' 2>/dev/null || \
+	  if $(PIP) --no-index --no-deps torch==2.13.0 2>/dev/null; then $(PIP) -e '.[train]'; else \
+	    echo 'no local torch wheel: tests that need torch are skipped (make setup-train installs it)'; fi ;; esac
