@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket, RtpPacket
 
@@ -17,7 +17,7 @@ from link import reports
 from link.access_unit import AccessUnit
 from link.errors import SessionEnded, WireError
 from link.history import parse_rtx
-from link.jitter import JitterBuffer
+from link.jitter import JitterBuffer, JitterCounts
 from link.packet import MediaPacket
 from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
@@ -55,6 +55,7 @@ class MediaReceiver:
         self._media_ssrc: int | None = None
         self._media_us = 0  # arrival of the last packet from it
         self._jitter = JitterBuffer()
+        self._earlier = JitterCounts()  # of sources before the present one
         self._statistics = reports.ReceptionStatistics()
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
         self._ready = asyncio.Event()
@@ -89,7 +90,7 @@ class MediaReceiver:
         self._irap_asked = True
 
     def stats(self) -> ReceiverStats:
-        counts = self._jitter.counts
+        counts = self._counts()
         rtt_us = self._transport.rtt_us
         return ReceiverStats(
             bytes_received=self._bytes,
@@ -162,10 +163,17 @@ class MediaReceiver:
             return False
         if self._media_ssrc is not None:
             logger.info("the sender changed its SSRC")
+            self._earlier = self._counts()
+            self._jitter = JitterBuffer()
+            self._gap = True
         self._pli_limit.allow(now_us)  # a stream begins with an IRAP: give it time to arrive
         self._media_ssrc = ssrc
         self._statistics = reports.ReceptionStatistics()
         return True
+
+    def _counts(self) -> JitterCounts:
+        pairs = zip(astuple(self._earlier), astuple(self._jitter.counts), strict=True)
+        return JitterCounts(*(before + now for before, now in pairs))
 
     def _add(self, packet: RtpPacket, sequence: int, payload: bytes, now_us: int) -> None:
         marker = bool(packet.marker)

@@ -1,6 +1,8 @@
 """Whole sessions: WHIP, ICE, DTLS, SRTP and the media plane, sender and receiver in one loop."""
 
 import asyncio
+import os
+import socket
 import time
 
 import pytest
@@ -219,22 +221,40 @@ async def test_hostile_datagrams_at_the_media_port_end_nothing() -> None:
     async with serving(consumer) as server, BadLink(server.port, 1) as link:
         sender = await connect(link)
         assert await until(lambda: bool(consumer.receivers), 1)
-        stranger, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
-        )
-        relay = link.server_side
-        server_address = relay.get_extra_info("peername")
+        server_address = link.server_side.get_extra_info("peername")
+        stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # asyncio swallows empty datagrams on their way out: a copy of the relay's socket does not
+        peer = socket.socket(fileno=os.dup(link.server_side.get_extra_info("socket").fileno()))
         for unit in units:
             sender.send(unit)
             for hostile in HOSTILE:
                 stranger.sendto(hostile, server_address)
                 stranger.sendto(hostile, link.client_address)
-                relay.sendto(hostile)  # as from the peer's own address
+                peer.send(hostile)
             await asyncio.sleep(0.01)
         assert await until(lambda: len(consumer.units) == len(units), 1)
         assert not consumer.ends
-        assert consumer.receivers[0].stats().datagrams_refused > 40
+        assert consumer.receivers[0].stats().datagrams_refused > 40 * len(HOSTILE)
+        assert sender.stats().datagrams_refused > 40 * len(HOSTILE) / 2
         stranger.close()
+        peer.close()
+        await sender.close()
+
+
+async def test_a_flood_of_garbage_costs_no_unit() -> None:
+    consumer = Consumer()
+    units = access_units(25)
+    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+        sender = await connect(link)
+        assert await until(lambda: bool(consumer.receivers), 1)
+        address = link.server_side.get_extra_info("peername")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for unit in units:
+                sender.send(unit)
+                for _ in range(400):  # 10,000 a second
+                    stranger.sendto(b"\x80\x60" + bytes(100), address)
+                await asyncio.sleep(0.04)
+        assert await until(lambda: len(consumer.units) == len(units), 1)
         await sender.close()
 
 

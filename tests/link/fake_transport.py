@@ -1,0 +1,35 @@
+"""A MediaTransport that keeps what is sent, for tests of one end alone."""
+
+from typing import Any, cast
+
+from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
+
+from link.transport import MediaHandler, MediaTransport
+
+
+class FakeTransport:
+    def __init__(self) -> None:
+        self.handler: MediaHandler | None = None
+        self.rtp: list[RtpPacket] = []
+        self.rtcp: list[AnyRtcpPacket] = []
+        self.rtt_us: int | None = None
+        self.bytes_sent = self.datagrams_refused = 0
+        self.closed = False
+
+    def attach(self, handler: MediaHandler) -> None:
+        self.handler = handler
+
+    async def send(self, packet: bytes) -> None:
+        if is_rtcp(packet):
+            self.rtcp += RtcpPacket.parse(packet)
+        else:
+            self.rtp.append(RtpPacket.parse(packet))
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def sent(self, kind: type[Any]) -> list[Any]:
+        return [packet for packet in self.rtcp if isinstance(packet, kind)]
+
+    def as_transport(self) -> MediaTransport:
+        return cast(MediaTransport, self)

@@ -1,0 +1,156 @@
+"""The receiver alone: its queue, its feedback, and senders that behave oddly."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from aiortc.rtp import (
+    RtcpByePacket,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtpPacket,
+    wrap_rtx,
+)
+from fake_transport import FakeTransport
+from h265 import TICKS, access_units
+from pair import until
+
+from link.access_unit import AccessUnit
+from link.errors import SessionEnded
+from link.nal import split_annexb
+from link.payload import packetize
+from link.receiver import MAX_QUEUED_UNITS, MediaReceiver
+from link.sdp import VideoParameters
+from link.transport import monotonic_us
+
+MEDIA, RTX = 1111, 2222
+VIDEO = VideoParameters("0", 49, 50, True, True, True, ())
+
+
+def packets_of(
+    units: Sequence[AccessUnit], first: int = 65_530, ssrc: int = MEDIA
+) -> list[RtpPacket]:
+    packets = []
+    for unit in units:
+        payloads = packetize(split_annexb(unit.data), 600)
+        for payload in payloads:
+            number = (first + len(packets)) & 0xFFFF
+            packets.append(RtpPacket(49, 0, number, unit.rtp_timestamp, ssrc, payload))
+        packets[-1].marker = 1
+    return packets
+
+
+class Bench:
+    """A receiver on a fake transport."""
+
+    def __init__(self) -> None:
+        self.transport = FakeTransport()
+        self.receiver = MediaReceiver(
+            self.transport.as_transport(), VIDEO, on_closed=self.on_closed
+        )
+        self.receiver.start()
+
+    async def on_closed(self, reason: str) -> None:
+        self.reason = reason
+
+    def feed(self, packets: Sequence[RtpPacket]) -> None:
+        for packet in packets:
+            self.receiver.on_rtp(packet, monotonic_us())
+
+    async def take(self) -> list[AccessUnit]:
+        units = []
+        while self.receiver.stats().queue_units:
+            units.append(await self.receiver.receive())
+        return units
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    yield bench
+    await bench.receiver.close()
+
+
+async def test_missing_packets_are_asked_for_and_taken_from_rtx(bench: Bench) -> None:
+    units = access_units(4)
+    packets = packets_of(units)
+    lost = packets.pop(3)
+    bench.feed(packets)
+    assert await until(lambda: bool(bench.transport.sent(RtcpRtpfbPacket)), 0.5)
+    nack = bench.transport.sent(RtcpRtpfbPacket)[0]
+    assert (nack.media_ssrc, nack.lost) == (MEDIA, [lost.sequence_number])
+    bench.feed([RtpPacket(50, 0, 1, 0, RTX, b""), wrap_rtx(lost, 50, 2, RTX)])  # padding first
+    assert [unit.rtp_timestamp for unit in await bench.take()] == [0, TICKS, 2 * TICKS, 3 * TICKS]
+    stats = bench.receiver.stats()
+    assert (stats.packets_recovered, stats.units, stats.units_lost) == (1, 4, 0)
+
+
+async def test_reports_name_the_source_twice_a_second(bench: Bench) -> None:
+    bench.feed(packets_of(access_units(2)))
+    await asyncio.sleep(0.6)
+    reports = [report for report in bench.transport.sent(RtcpRrPacket) if report.reports]
+    assert len(reports) == 1
+    assert reports[0].reports[0].ssrc == MEDIA
+
+
+async def test_a_request_for_an_irap_is_repeated_until_one_comes(bench: Bench) -> None:
+    units = access_units(26)
+    bench.feed(packets_of(units[:25]))
+    await asyncio.sleep(0.35)
+    assert not bench.transport.sent(RtcpPsfbPacket)
+    bench.receiver.request_irap()
+    await asyncio.sleep(0.5)
+    assert len(bench.transport.sent(RtcpPsfbPacket)) == 2
+    bench.feed(packets_of(units)[len(packets_of(units[:25])) :])
+    await asyncio.sleep(0.5)
+    assert len(bench.transport.sent(RtcpPsfbPacket)) == 2
+
+
+async def test_units_that_nobody_takes_are_dropped_up_to_an_irap(bench: Bench) -> None:
+    units = access_units(3 * MAX_QUEUED_UNITS, keyframe_interval=25)
+    bench.feed(packets_of(units))
+    stats = bench.receiver.stats()
+    assert stats.queue_units <= MAX_QUEUED_UNITS
+    taken = await bench.take()
+    assert len(taken) + stats.units_lost == len(units)
+    numbers = [unit.rtp_timestamp // TICKS for unit in taken]
+    for before, number, unit in zip([-1, *numbers], numbers, taken, strict=False):
+        assert number == before + 1 or unit.irap
+    assert any(unit.gap_before for unit in taken)
+
+
+async def test_another_source_takes_over_when_the_first_is_silent(bench: Bench) -> None:
+    units = access_units(3)
+    bench.feed(packets_of(units))
+    bench.feed(packets_of(units, 20_000, ssrc=3333))  # a second layer, say
+    assert len(await bench.take()) == 3
+    await asyncio.sleep(0.55)
+    bench.feed(packets_of(units, 20_000, ssrc=3333))
+    assert len(await bench.take()) == 3
+    bench.receiver.on_rtcp([RtcpByePacket([MEDIA])], 0)
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(bench.receiver.receive(), 0.05)
+    bench.receiver.on_rtcp([RtcpByePacket([3333])], 0)
+    with pytest.raises(SessionEnded, match="goodbye"):
+        await bench.receiver.receive()
+
+
+async def test_what_came_before_the_end_is_still_given(bench: Bench) -> None:
+    bench.feed(packets_of(access_units(2)))
+    await bench.receiver.close()
+    assert len([await bench.receiver.receive() for _ in range(2)]) == 2
+    for _ in range(2):
+        with pytest.raises(SessionEnded, match="closed here"):
+            await bench.receiver.receive()
+    assert bench.transport.sent(RtcpByePacket)
+    assert bench.transport.closed
+
+
+async def test_packets_of_other_formats_and_garbage_are_ignored(bench: Bench) -> None:
+    bench.feed([RtpPacket(payload_type, 1, 5, 0, 9, b"garbage") for payload_type in range(128)])
+    bench.feed([RtpPacket(49, 1, number, 0, 9, bytes([number])) for number in range(200)])
+    assert bench.receiver.stats().units == 0
+    await asyncio.sleep(0.55)
+    bench.feed(packets_of(access_units(2)))
+    assert len(await bench.take()) == 2

@@ -1,0 +1,143 @@
+"""The sender alone: what it answers to feedback, and what it never does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RtcpByePacket,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpSrPacket,
+    pack_remb_fci,
+    unwrap_rtx,
+)
+from fake_transport import FakeTransport
+from h265 import access_units
+from pair import Irap, until
+
+from link import reports
+from link.sdp import VideoParameters
+from link.sdp_text import Ssrcs
+from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
+from link.transport import monotonic_us
+
+SSRCS = Ssrcs(1111, 2222, "cname")
+PEER = 3333
+VIDEO = VideoParameters("0", 96, 97, True, True, True, (b"networks",))
+
+
+class Bench:
+    """A sender on a fake transport."""
+
+    def __init__(self, video: VideoParameters = VIDEO) -> None:
+        self.transport, self.irap = FakeTransport(), Irap()
+        self.ends: list[str] = []
+        self.sender = MediaSender(
+            self.transport.as_transport(),
+            video,
+            SSRCS,
+            on_irap_request=self.irap,
+            on_closed=self.on_closed,
+        )
+        self.sender.start()
+
+    async def on_closed(self, reason: str) -> None:
+        self.ends.append(reason)
+
+    def feed(self, *packets: object) -> None:
+        self.sender.on_rtcp(packets, monotonic_us())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    yield bench
+    await bench.sender.close()
+
+
+async def test_packets_carry_the_stream_and_reports_its_clock(bench: Bench) -> None:
+    units = access_units(5)
+    for unit in units:
+        bench.sender.send(replace(unit, rtp_timestamp=unit.rtp_timestamp + (1 << 32)))
+    assert await until(lambda: sum(p.marker for p in bench.transport.rtp) == 5, 1)
+    packets = bench.transport.rtp
+    numbers = [packet.sequence_number for packet in packets]
+    assert numbers == [(numbers[0] + step) & 0xFFFF for step in range(len(numbers))]
+    assert {(packet.ssrc, packet.payload_type) for packet in packets} == {(SSRCS.media, 96)}
+    assert [p.timestamp for p in packets if p.marker] == [unit.rtp_timestamp for unit in units]
+    await asyncio.sleep(1.05)
+    [report] = bench.transport.sent(RtcpSrPacket)
+    assert report.sender_info.packet_count == len(packets)
+    assert report.sender_info.rtp_timestamp - packets[-1].timestamp == pytest.approx(
+        90_000, rel=0.3
+    )
+
+
+@pytest.mark.parametrize("rtx", [97, None])
+async def test_a_nack_brings_the_packet_again_once_per_burst(rtx: int | None) -> None:
+    bench = Bench(replace(VIDEO, rtx_payload_type=rtx))
+    bench.sender.send(access_units(1)[0])
+    assert await until(lambda: bool(bench.transport.rtp), 1)
+    first = bench.transport.rtp[0]
+    await asyncio.sleep(0.02)
+    for _ in range(20):
+        bench.feed(*reports.nacks(PEER, SSRCS.media, [first.sequence_number]))
+    bench.feed(*reports.nacks(PEER, 4444, [first.sequence_number]))  # of another stream
+    bench.feed(*reports.nacks(PEER, SSRCS.media, [(first.sequence_number + 9000) & 0xFFFF]))
+    count = len(bench.transport.rtp)
+    assert await until(lambda: len(bench.transport.rtp) > count, 1)
+    await asyncio.sleep(0.02)
+    assert len(bench.transport.rtp) == count + 1
+    again = bench.transport.rtp[-1]
+    if rtx is not None:
+        assert (again.ssrc, again.payload_type) == (SSRCS.rtx, rtx)
+        again = unwrap_rtx(again, 96, SSRCS.media)
+    assert again.serialize() == first.serialize()
+    assert bench.sender.stats().packets_retransmitted == 1
+    await bench.sender.close()
+
+
+async def test_a_storm_of_nacks_is_bounded(bench: Bench) -> None:
+    bench.sender.set_bitrate(50_000)
+    bench.feed(*reports.nacks(PEER, SSRCS.media, list(range(65_536))))
+    assert bench.sender.stats().queue_packets <= MAX_QUEUED_RETRANSMISSIONS
+
+
+async def test_pli_and_fir_ask_for_an_irap_at_a_bounded_rate(bench: Bench) -> None:
+    assert bench.irap.requests == 1  # the stream has to begin with one
+    await asyncio.sleep(0.35)
+    fir = SSRCS.media.to_bytes(4, "big") + b"\1\0\0\0"
+    for _ in range(50):
+        bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
+        bench.feed(RtcpPsfbPacket(RTCP_PSFB_FIR, PEER, 0, fir))
+        bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, 4444))  # of another stream
+    assert bench.irap.requests == 2
+    assert bench.sender.stats().plis == 100
+    await asyncio.sleep(0.35)
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_FIR, PEER, 0, fir))
+    assert bench.irap.requests == 3
+
+
+async def test_reports_and_remb_are_read(bench: Bench) -> None:
+    block = RtcpReceiverInfo(SSRCS.media, 64, 10, 100, 0, 0, 0)
+    bench.feed(RtcpRrPacket(PEER, [block, replace(block, ssrc=4444, fraction_lost=255)]))
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_APP, PEER, 0, pack_remb_fci(250_000, [SSRCS.media])))
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_APP, PEER, 0, b"REMB"))
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_APP, PEER, 0, b"REMB\xff\0\0\0"))
+    stats = bench.sender.stats()
+    assert (stats.fraction_lost, stats.remb_bps, stats.rtt_ms) == (0.25, 250_000, None)
+
+
+async def test_a_goodbye_ends_it_and_is_answered_with_one(bench: Bench) -> None:
+    bench.feed(RtcpByePacket([PEER]))
+    assert await asyncio.wait_for(bench.sender.wait_closed(), 1) == "the receiver said goodbye"
+    assert bench.ends == ["the receiver said goodbye"]
+    assert bench.transport.sent(RtcpByePacket)
+    assert bench.transport.closed
+    assert not bench.sender.send(access_units(1)[0])
