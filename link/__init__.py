@@ -7,11 +7,13 @@ The wire code is pure (bytes in, values out, the clock passed in); sockets live 
     packet -> sequence, nack -> jitter -> payload -> nal -> access_unit       (the viewer's end)
     sdp, transport, sender, receiver, whip_client, whip_server                (the session)
 
-Errors (`link.errors`), all of them and nothing else:
+Errors (`link.errors` where no other module is named), all of them and nothing else:
 
     LinkError
     ├── WireError (also ValueError)    bytes from the wire do not parse
-    │   └── SideInfoError              the side information is damaged, or newer than this version
+    │   ├── SideInfoError              the side information is damaged, or newer than this version
+    │   └── SdpError                   an offer or answer that is not one (link.sdp)
+    ├── NoH265Error                    the peer's offer has no H.265 (link.sdp)
     ├── SignallingError                the session could not be set up
     │   ├── Unreachable                nobody answers at the peer's address
     │   └── Refused(status, message)   the peer answered no
