@@ -25,7 +25,7 @@ for pair in 3.10:1.15 3.12:1.16; do
   fi
   echo "Python $version with aiortc $aiortc ($python)"
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]' "aiortc==$aiortc.*"
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e '.[dev]' "aiortc==$aiortc.*"
   "$venv/bin/python" -m pytest -p no:cacheprovider || failed=1
 done
 exit $failed

@@ -1,0 +1,90 @@
+"""The two daemons as child processes, and what they said when one of them fails."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from benches import BenchError
+
+LAST_LINES = 15
+START_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 15.0
+POLL_S = 0.05
+
+
+class Daemon:
+    """One of the installed commands, its output in a log file; ended when the block is left."""
+
+    def __init__(self, command: str, arguments: Sequence[str], log: Path) -> None:
+        self.name = command
+        self.log = log
+        program = Path(sys.executable).parent / command
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_listening(self, port: int) -> None:
+        """Until it accepts connections on 127.0.0.1. Raises BenchError."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(POLL_S)
+        raise BenchError(f"{self.name} does not listen on port {port}{self.last_words()}")
+
+    def wait(self, timeout_s: float) -> None:
+        """Until it has ended by itself, without an error. Raises BenchError."""
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise BenchError(
+                f"{self.name} did not end within {timeout_s:.0f} s{self.last_words()}"
+            ) from error
+        if code:
+            raise BenchError(f"{self.name} ended with exit code {code}{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log, to be put behind a message."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+        return "; it said:\n  " + "\n  ".join(lines or ["(nothing)"])
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
