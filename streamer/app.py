@@ -15,8 +15,9 @@ from daemon.log import event
 from daemon.stage import Stage
 from engines.codec import LatentEncoder, open_encoder
 from streamer.capture import Capture, Opener, Shot
+from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.config import StreamerConfig
-from streamer.encode import CodedUnit, Encode, EncodeSettings
+from streamer.network import LatentShot, Network, NetworkSettings
 from streamer.outlet import Outlet
 from streamer.record import Record
 from streamer.send import Send
@@ -37,38 +38,44 @@ async def stream(config: StreamerConfig, stop: asyncio.Event) -> None:
 
 
 class _Streamer:
-    """source -> capture -> [newest shot] -> encode -> send, record"""
+    """source -> capture -> [newest shot] -> network -> [latent] -> carrier -> send, record"""
 
     def __init__(self, config: StreamerConfig, network: LatentEncoder, figures: Figures) -> None:
         assert config.source is not None
         live = is_live(config.source)
         paced = config.peer is not None
+        self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._error: BaseException | None = None
-        self._loop = asyncio.get_running_loop()
         shots: BoundedQueue[Shot] = BoundedQueue(1, waits=not (live or paced))
+        latents: BoundedQueue[LatentShot] = BoundedQueue(1, waits=True)
         self._capture = Capture(
             config.source, _opener(config, paced=paced), shots, figures, live=live
         )
-        self._encode = Encode(
+        self._network = Network(
             network,
-            _encode_settings(config),
+            _network_settings(config),
             shots,
-            self._deliver,
+            latents,
             figures,
             wanted=lambda: any(outlet.wants for outlet in self._outlets),
-            duration_us=None if config.duration is None else round(config.duration * 1e6),
+        )
+        self._carrier = Carrier(
+            network.network_id, _carrier_settings(config), latents, self._deliver, figures
         )
         self._outlets = self._open_outlets(config, network, figures, persists=live or paced)
 
     async def run(self, stop: asyncio.Event) -> None:
-        capture = Stage("capture", self._capture.run, self._failed)
-        encode = Stage("encode", self._encode_all, self._failed)
+        stages = [
+            Stage("capture", self._capture.run, self._failed),
+            Stage("network", self._network.run, self._failed),
+            Stage("carrier", self._code_all, self._failed),
+        ]
         outlets = [asyncio.ensure_future(outlet.run()) for outlet in self._outlets]
         waits = [asyncio.ensure_future(e.wait()) for e in (stop, self._ended)]
         await asyncio.wait([*outlets, *waits], return_when=asyncio.FIRST_COMPLETED)
         self._capture.stop()
-        for stage in (capture, encode):
+        for stage in stages:
             await asyncio.to_thread(stage.join, JOIN_TIMEOUT_S)
         await self._finish([*outlets, *waits])
 
@@ -100,7 +107,7 @@ class _Streamer:
                     config.token,
                     network.network_id,
                     config.max_bitrate,
-                    self._encode.request_irap,
+                    self._carrier.request_irap,
                     figures,
                 )
             )
@@ -110,8 +117,8 @@ class _Streamer:
         for outlet in self._outlets:
             outlet.put(coded)
 
-    def _encode_all(self) -> None:
-        self._encode.run()
+    def _code_all(self) -> None:
+        self._carrier.run()
         self._loop.call_soon_threadsafe(self._ended.set)
 
     def _failed(self, error: BaseException) -> None:
@@ -144,14 +151,17 @@ def _opener(config: StreamerConfig, *, paced: bool) -> Opener:
     return open_again
 
 
-def _encode_settings(config: StreamerConfig) -> EncodeSettings:
-    return EncodeSettings(
+def _network_settings(config: StreamerConfig) -> NetworkSettings:
+    return NetworkSettings(
         bitrate_bps=config.max_bitrate,
         scale=config.scale,
         bits=config.bits,
-        preset=config.preset,
-        threads=_threads(config),
+        duration_us=None if config.duration is None else round(config.duration * 1e6),
     )
+
+
+def _carrier_settings(config: StreamerConfig) -> CarrierSettings:
+    return CarrierSettings(config.max_bitrate, config.preset, _threads(config))
 
 
 def _threads(config: StreamerConfig) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from streamer.encode import CodedUnit
+from streamer.carrier import CodedUnit
 
 
 class Outlet(Protocol):

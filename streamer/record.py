@@ -14,8 +14,8 @@ from daemon.log import event
 from daemon.persistence import Persistence
 from daemon.stage import Stage
 from daemon.stream_file import StreamFile
+from streamer.carrier import CodedUnit
 from streamer.clock import Clock, unix_us
-from streamer.encode import CodedUnit
 
 QUEUE_UNITS = 64  # access units waiting for the disk; then the encoder waits with them
 CLOSE_TIMEOUT_S = 30.0  # for a disk that hangs

@@ -18,7 +18,7 @@ from link.errors import LinkError, Refused
 from link.stats import SenderStats
 from link.whip_client import publish as link_publish
 from streamer.backoff import Backoff
-from streamer.encode import CodedUnit
+from streamer.carrier import CodedUnit
 
 HANDOVER_MAX = 64  # access units between the encoder's thread and the event loop
 DRAIN_S, DRAIN_STEP_S = 1.0, 0.02  # for the last access units to leave

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from small_clips import H, W, frame
 
@@ -9,27 +11,40 @@ from engines.codec import open_encoder
 from engines.errors import CarrierError
 from link.nal import split_annexb
 from link.side_info import SideInfo, find_side_info
-from streamer import encode
+from streamer import carrier
 from streamer.capture import Shot
+from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.clock import rtp_timestamp
-from streamer.encode import CodedUnit, Encode, EncodeSettings
+from streamer.network import LatentShot, Network, NetworkSettings
 
 
 class Run:
-    """The stage over a list of shots, run in this thread."""
+    """Both stages over a list of shots, one after the other in this thread."""
 
-    def __init__(self, scale: int | None = 2, **options: object) -> None:
+    def __init__(
+        self,
+        scale: int | None = 2,
+        duration_us: int | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.shots: BoundedQueue[Shot] = BoundedQueue(1000, waits=False)
+        latents: BoundedQueue[LatentShot] = BoundedQueue(1000, waits=False)
         self.out: list[CodedUnit] = []
         self.figures = Figures()
-        settings = EncodeSettings(200_000, scale, 8, "ultrafast", 1)
-        self.stage = Encode(
+        self.network = Network(
             open_encoder("plain", threads=1),
-            settings,
+            NetworkSettings(200_000, scale, 8, duration_us),
             self.shots,
+            latents,
+            self.figures,
+            wanted=wanted,
+        )
+        self.stage = Carrier(
+            bytes(8),
+            CarrierSettings(200_000, "ultrafast", 1),
+            latents,
             self.out.append,
             self.figures,
-            **options,  # type: ignore[arg-type]
         )
 
     def put(self, *numbers: int, size: tuple[int, int] = (W, H)) -> None:
@@ -38,6 +53,7 @@ class Run:
 
     def __call__(self) -> list[CodedUnit]:
         self.shots.close()
+        self.network.run()
         self.stage.run()
         return self.out
 
@@ -139,7 +155,7 @@ class _Failing(CarrierEncoder):
 
 def test_a_carrier_that_fails_starts_anew_with_an_irap(monkeypatch: pytest.MonkeyPatch) -> None:
     _Failing.fails = {3}
-    monkeypatch.setattr(encode, "CarrierEncoder", _Failing)
+    monkeypatch.setattr(carrier, "CarrierEncoder", _Failing)
     run = Run()
     run.put(*range(6))
     assert [c.unit.irap for c in run()] == [True, False, False, True, False]
@@ -148,7 +164,7 @@ def test_a_carrier_that_fails_starts_anew_with_an_irap(monkeypatch: pytest.Monke
 
 def test_a_carrier_that_always_fails_ends_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     _Failing.fails = set(range(100))
-    monkeypatch.setattr(encode, "CarrierEncoder", _Failing)
+    monkeypatch.setattr(carrier, "CarrierEncoder", _Failing)
     run = Run()
     run.put(*range(20))
     with pytest.raises(RunError, match="broke it"):

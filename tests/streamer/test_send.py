@@ -11,7 +11,7 @@ from link.access_unit import AccessUnit
 from link.errors import LinkError, Refused, Unreachable
 from link.stats import SenderStats
 from streamer.backoff import Backoff
-from streamer.encode import CodedUnit
+from streamer.carrier import CodedUnit
 from streamer.send import HANDOVER_MAX, Send
 
 NETWORK = bytes(range(8))

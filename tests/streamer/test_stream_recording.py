@@ -17,14 +17,14 @@ from daemon.stream_file import StreamFile
 from engines.codec import open_encoder
 from link.nal import split_annexb
 from link.side_info import find_side_info
-from streamer.capture import Shot
-from streamer.encode import CodedUnit, Encode, EncodeSettings
+from streamer.carrier import Carrier, CarrierSettings, CodedUnit
+from streamer.network import LatentShot
 from streamer.record import Record
 
 
 def _coded(count: int) -> list[CodedUnit]:
     """Access units with an IRAP at every tenth."""
-    shots: BoundedQueue[Shot] = BoundedQueue(count, waits=False)
+    latents: BoundedQueue[LatentShot] = BoundedQueue(count, waits=False)
     out: list[CodedUnit] = []
 
     def deliver(coded: CodedUnit) -> None:
@@ -32,11 +32,12 @@ def _coded(count: int) -> list[CodedUnit]:
         if len(out) % 10 == 0:
             stage.request_irap()
 
-    settings = EncodeSettings(200_000, 2, 8, "ultrafast", 1)
-    stage = Encode(open_encoder("plain", threads=1), settings, shots, deliver, Figures())
+    maker = open_encoder("plain", threads=1)
+    settings = CarrierSettings(200_000, "ultrafast", 1)
+    stage = Carrier(maker.network_id, settings, latents, deliver, Figures())
     for number in range(count):
-        shots.put(Shot(frame(number), 25.0))
-    shots.close()
+        latents.put(LatentShot(maker.encode(frame(number), scale=2, bits=8), 25.0))
+    latents.close()
     stage.run()
     return out
 

@@ -1,0 +1,134 @@
+"""Carrier: latent -> H.265 -> access unit with side information, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.bounded_queue import BoundedQueue
+from daemon.errors import RunError
+from daemon.figures import Figures
+from daemon.log import event
+from engines.carrier import CarrierEncoder, CodedPicture
+from engines.errors import CarrierError
+from link.access_unit import AccessUnit
+from streamer.irap import IrapGate
+from streamer.network import LatentShot
+from streamer.side_info import SideInfoWriter
+
+PENDING_MAX = 16  # pictures inside the encoder; it holds one at the most
+FAILURES_MAX = 5  # of the encoder in a row, then something is wrong with this machine
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CarrierSettings:
+    """Of x265."""
+
+    bitrate_bps: int
+    preset: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class CodedUnit:
+    """An access unit on its way out."""
+
+    unit: AccessUnit
+    captured_us: int
+    encoded_at: float  # monotonic seconds
+
+
+class Carrier:
+    """Codes every latent and delivers its access unit.
+
+    A new picture size, frame rate or failure opens a new encoder, which begins with an IRAP.
+    """
+
+    def __init__(
+        self,
+        network_id: bytes,
+        settings: CarrierSettings,
+        latents: BoundedQueue[LatentShot],
+        deliver: Callable[[CodedUnit], None],
+        figures: Figures,
+    ) -> None:
+        self._settings = settings
+        self._latents = latents
+        self._deliver = deliver
+        self._figures = figures
+        self._gate = IrapGate()
+        self._side_info = SideInfoWriter(network_id)
+        self._encoder: CarrierEncoder | None = None
+        self._format: tuple[int, int, float] | None = None
+        self._pending: dict[int, LatentShot] = {}
+        self._failures = 0
+
+    def request_irap(self) -> None:
+        """Make the next picture one that decoding can start at; from any thread."""
+        self._gate.request()
+
+    def run(self) -> None:
+        """Code until the latents end. Raises RunError when the encoder cannot go on."""
+        try:
+            while (shot := self._latents.get()) is not None:
+                started = time.perf_counter()
+                try:
+                    self._code(shot)
+                    self._failures = 0
+                except CarrierError as error:
+                    self._failed(error)
+                self._figures.observe("carrier_ms", (time.perf_counter() - started) * 1e3)
+            self._close()
+        finally:
+            self._latents.close(discard=True)
+
+    def _code(self, shot: LatentShot) -> None:
+        latent = shot.latent
+        shape = (latent.planes.width, latent.planes.height, shot.fps)
+        if self._encoder is None or shape != self._format:
+            self._close()
+            self._format = shape
+            self._encoder = CarrierEncoder(
+                *shape,
+                bitrate_bps=self._settings.bitrate_bps,
+                preset=self._settings.preset,
+                threads=self._settings.threads,
+            )
+        self._pending[latent.number] = shot
+        irap = self._gate.take(latent.captured_us)
+        self._out(self._encoder.encode(latent.planes, latent.number, irap=irap))
+        while len(self._pending) > PENDING_MAX:
+            self._pending.pop(next(iter(self._pending)))
+
+    def _out(self, pictures: list[CodedPicture]) -> None:
+        for picture in pictures:
+            shot = self._pending.pop(picture.number, None)
+            if shot is None:
+                continue
+            captured_us = shot.latent.captured_us
+            if picture.irap:
+                self._gate.made(captured_us)
+            unit = self._side_info.access_unit(picture, shot.latent, shot.fps)
+            self._figures.set("qp", round(picture.qp, 2))
+            self._deliver(CodedUnit(unit, captured_us, time.monotonic()))
+
+    def _close(self) -> None:
+        if self._encoder is not None:
+            self._out(self._encoder.close())
+        self._encoder = None
+        self._pending.clear()
+
+    def _failed(self, error: CarrierError) -> None:
+        """The picture is lost; the next one starts a new encoder."""
+        self._failures += 1
+        self._figures.add("carrier_errors")
+        if self._failures == 1:
+            event(_log, f"the carrier starts anew: {error}", level=logging.WARNING)
+        if self._failures >= FAILURES_MAX:
+            raise RunError(str(error)) from error
+        self._encoder = None
+        self._pending.clear()
