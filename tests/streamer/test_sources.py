@@ -1,3 +1,5 @@
+import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +224,18 @@ class TestOpen:
         with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1:1/x") as caught:
             open_source("rtsp://user:secret@127.0.0.1:1/x")
         assert "secret" not in str(caught.value)
+
+    def test_rtsp_that_accepts_and_stays_silent_is_given_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rtsp, "TIMEOUT_S", 0.3)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            started = time.monotonic()
+            with pytest.raises(SourceError, match="cannot open"):
+                open_source(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x")
+        assert time.monotonic() - started < 5
 
     def test_passwords_are_kept_out_of_names(self) -> None:
         assert rtsp.without_password("rtsp://a:b@cam/1") == "rtsp://cam/1"
