@@ -41,7 +41,7 @@ bench-quality: setup ## quality per bit on MANIFEST=clips.yaml, into OUT=folder
 	$(BIN)/python -m benches.quality --manifest '$(MANIFEST)' --out '$(OUT)' $(if $(METRICS),--metrics '$(METRICS)')
 
 bench-stages: $(VENV)/.demo ## time per stage and memory on this machine
-	$(BIN)/python -m benches.stages
+	$(BIN)/python -m benches.stages --live
 
 clean: ## remove the virtual environments and what the demo made
 	rm -rf $(VENV) .venv-* demo build *.egg-info

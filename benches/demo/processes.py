@@ -24,6 +24,7 @@ class Daemon:
     def __init__(self, command: str, arguments: Sequence[str], log: Path) -> None:
         self.name = command
         self.log = log
+        self.peak_mib = 0.0  # resident memory, as last seen; Linux only
         program = Path(sys.executable).parent / command
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -68,12 +69,14 @@ class Daemon:
 
     def wait(self, timeout_s: float) -> None:
         """Until it has ended by itself, without an error. Raises BenchError."""
-        try:
-            code = self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise BenchError(
-                f"{self.name} did not end within {timeout_s:.0f} s{self.last_words()}"
-            ) from error
+        deadline = time.monotonic() + timeout_s
+        while (code := self._process.poll()) is None:
+            if time.monotonic() > deadline:
+                raise BenchError(
+                    f"{self.name} did not end within {timeout_s:g} s{self.last_words()}"
+                )
+            self.peak_mib = max(self.peak_mib, _peak_mib(self.pid))
+            time.sleep(POLL_S)
         if code:
             raise BenchError(f"{self.name} ended with exit code {code}{self.last_words()}")
 
@@ -88,3 +91,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _peak_mib(pid: int) -> float:
+    """The peak resident memory of a process so far; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
