@@ -13,6 +13,7 @@ from engines.codec import AUTO, open_encoder, open_restorer
 from engines.frame import Frame
 
 BITS_PER_PIXEL = 0.02  # 590 kbit/s at 1280x720 and 25 frames/s: where the latent pays
+BITRATE_MIN_BPS = 20_000
 HEIGHTS = (720, 540, 480, 360, 272)
 ASPECT = 16 / 9
 TRIAL_S = 4.0
@@ -40,7 +41,7 @@ def sizes_for(own: tuple[int, int] | None) -> list[tuple[int, int]]:
 
 def setting_for(source: str, size: tuple[int, int], fps: float) -> Setting:
     """The demo's bitrate grows with the pixels."""
-    bitrate = round(BITS_PER_PIXEL * size[0] * size[1] * fps, -3)
+    bitrate = max(BITRATE_MIN_BPS, round(BITS_PER_PIXEL * size[0] * size[1] * fps, -3))
     return Setting(source, size[0], size[1], fps, int(bitrate))
 
 
