@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
 
-from daemon.config import load
-from daemon.errors import UsageError
-from daemon.log import LEVELS, STYLES, fail, setup
-from daemon.run import run
+from daemon.command import Command
 from engines.carrier import PRESETS
 from streamer.config import StreamerConfig
 
@@ -29,13 +25,12 @@ start with one of:
 on the other machine:
   denc-view --listen
 """
+COMMAND = Command(NAME, ABOUT, START, "configs/streamer.yaml", StreamerConfig)
 
 
 def parser() -> argparse.ArgumentParser:
     """One option a key of the configuration; what is not given stays None."""
-    result = argparse.ArgumentParser(
-        prog=NAME, description=ABOUT, epilog=START, formatter_class=argparse.RawTextHelpFormatter
-    )
+    result = COMMAND.parser()
     source = result.add_argument_group("where the pictures come from")
     which = source.add_mutually_exclusive_group()
     which.add_argument(
@@ -74,32 +69,19 @@ def parser() -> argparse.ArgumentParser:
     work.add_argument("--engine", metavar="NAME", help="default: auto; plain = without a network")
     work.add_argument("--preset", choices=PRESETS, metavar="NAME", help="of x265 (default: medium)")
     work.add_argument("--threads", metavar="N", help="default: 0 = every core")
-    rest = result.add_argument_group("the rest")
-    rest.add_argument("--config", metavar="FILE", help="YAML; see configs/streamer.yaml")
-    rest.add_argument("--figures-port", metavar="PORT", help="live figures, default 9464, 0 = none")
-    rest.add_argument("--log-level", choices=LEVELS)
-    rest.add_argument("--log-style", choices=STYLES)
-    rest.add_argument("--version", action="version", version=f"{NAME} {_version()}")
+    COMMAND.add_rest(result, "default 9464, 0 = none")
     return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the streamer; the exit code: 0 fine, 1 run time, 2 usage."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if not arguments:
-        print(f"{NAME}: {ABOUT}\n\n{START}\nmore: {NAME} --help", file=sys.stderr)
-        return UsageError.exit_code
-    given = vars(parser().parse_args(arguments))
-    path = given.pop("config")
-    try:
-        config = load(StreamerConfig, None if path is None else Path(path), given)
-    except UsageError as error:
-        fail(NAME, str(error))
-        return error.exit_code
-    setup(config.log_level, config.log_style)
-    from streamer.app import stream  # aiortc and ONNX Runtime take a second: not for --help
+    return COMMAND.main(parser(), argv, _daemon)
 
-    return run(lambda stop: stream(config, stop), name=NAME)
+
+def _daemon() -> Callable[[StreamerConfig, asyncio.Event], Coroutine[object, object, None]]:
+    from streamer.app import stream
+
+    return stream
 
 
 def _camera(number: str) -> str:
@@ -107,13 +89,6 @@ def _camera(number: str) -> str:
     if not number.isdecimal():
         raise argparse.ArgumentTypeError(f"expected the N of /dev/videoN, not {number!r}")
     return f"v4l2:///dev/video{int(number)}"
-
-
-def _version() -> str:
-    try:
-        return version("denc")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 if __name__ == "__main__":

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 
-from daemon.config import load
-from daemon.errors import UsageError
-from daemon.log import LEVELS, STYLES, fail, setup
-from daemon.run import run
+from daemon.command import Command
 from viewer.config import LISTEN, PAGE, QUALITIES, ViewerConfig
 
 NAME = "denc-view"
@@ -29,13 +24,12 @@ start with one of:
 then, on the other machine:
   denc-stream --camera 0 --peer THIS-HOST
 """
+COMMAND = Command(NAME, ABOUT, START, "configs/viewer.yaml", ViewerConfig)
 
 
 def parser() -> argparse.ArgumentParser:
     """One option a key of the configuration; what is not given stays None."""
-    result = argparse.ArgumentParser(
-        prog=NAME, description=ABOUT, epilog=START, formatter_class=argparse.RawTextHelpFormatter
-    )
+    result = COMMAND.parser()
     source = result.add_argument_group("where the stream comes from (one of them)")
     source.add_argument(
         "--listen",
@@ -73,42 +67,17 @@ def parser() -> argparse.ArgumentParser:
     )
     work.add_argument("--batch-max", type=int, metavar="N", help="restore up to N at once (4)")
     work.add_argument("--threads", type=int, metavar="N", help="default: 0 = every core")
-    rest = result.add_argument_group("the rest")
-    rest.add_argument("--config", metavar="FILE", help="YAML; see configs/viewer.yaml")
+    rest = COMMAND.add_rest(result, "9465 with --listen, 0 = none")
     rest.add_argument("--token", help="shared secret that streamer and page must show")
-    rest.add_argument(
-        "--figures-port",
-        type=int,
-        metavar="PORT",
-        help="live figures; 9465 with --listen, 0 = none",
-    )
-    rest.add_argument("--log-level", choices=LEVELS)
-    rest.add_argument("--log-style", choices=STYLES)
-    rest.add_argument("--version", action="version", version=f"{NAME} {_version()}")
     return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the viewer; the exit code: 0 fine, 1 run time, 2 usage."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if not arguments:
-        print(f"{NAME}: {ABOUT}\n\n{START}\nmore: {NAME} --help", file=sys.stderr)
-        return UsageError.exit_code
-    given = vars(parser().parse_args(arguments))
-    path = given.pop("config")
-    try:
-        config = load(ViewerConfig, None if path is None else Path(path), given)
-    except UsageError as error:
-        fail(NAME, str(error))
-        return error.exit_code
-    setup(config.log_level, config.log_style)
-    from viewer.app import view  # aiortc and ONNX Runtime take a second: not for --help
-
-    return run(lambda stop: view(config, stop), name=NAME)
+    return COMMAND.main(parser(), argv, _daemon)
 
 
-def _version() -> str:
-    try:
-        return version("denc")
-    except PackageNotFoundError:
-        return "(not installed)"
+def _daemon() -> Callable[[ViewerConfig, asyncio.Event], Coroutine[object, object, None]]:
+    from viewer.app import view
+
+    return view

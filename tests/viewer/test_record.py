@@ -19,9 +19,9 @@ from made_streams import START_US, coded
 
 from daemon.errors import UsageError
 from daemon.figures import Figures
+from daemon.persistence import RETRY_US
 from viewer.picture import Shown
 from viewer.sinks.frame_log import COLUMNS, FrameLog
-from viewer.sinks.persistence import RETRY_US
 from viewer.sinks.record import Record
 from viewer.sinks.stream_record import StreamRecord
 from viewer.timeline import Timeline

@@ -13,11 +13,11 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from daemon.figures import Figures
 from daemon.log import event
 from daemon.matroska import MatroskaFile, open_recording
+from daemon.persistence import Persistence
 from daemon.pts import Timestamps
 from engines.frame import Planes, planes_to_video_frame
 from viewer.clock import Clock
 from viewer.picture import Shown
-from viewer.sinks.persistence import Persistence
 
 MILLISECOND = Fraction(1, 1000)
 NOMINAL_FPS = 25  # a Matroska header wants one; the timestamps are the capture times

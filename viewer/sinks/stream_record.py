@@ -10,9 +10,9 @@ import av
 
 from daemon.figures import Figures
 from daemon.log import event
+from daemon.persistence import Persistence
 from daemon.stream_file import StreamFile
 from viewer.clock import Clock
-from viewer.sinks.persistence import Persistence
 from viewer.timeline import Stamped
 
 _log = logging.getLogger(__name__)
