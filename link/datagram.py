@@ -23,6 +23,8 @@ _RTP_HEADER_BYTES = 12
 
 
 class DatagramKind(Enum):
+    """What a datagram on the media port seems to be."""
+
     STUN_REQUEST = "STUN request"
     STUN_ANSWER = "STUN answer"  # success, error or indication
     DTLS = "DTLS"

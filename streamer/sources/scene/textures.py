@@ -46,10 +46,12 @@ def brick_wall(width: int, height: int, brick_scale: float) -> Colour:
 
 
 def gravel(value: Grey) -> Colour:
+    """Grey stones of a texture."""
     return _tinted(np.clip((value - 0.5) * 1.25 + 0.5, 0, 1), STONE)
 
 
 def grass(value: Grey) -> Colour:
+    """Green blades of a texture."""
     return _tinted(np.clip((value - 0.45) * 1.3 + 0.4, 0, 1), LEAF)
 
 
