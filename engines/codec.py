@@ -162,9 +162,7 @@ def open_restorer(engine: str, network_id: bytes, *, threads: int) -> Restorer:
     if engine == PLAIN:
         return Restorer(PLAIN, None, threads, "as asked for")
     if network_id == NO_NETWORK:
-        return Restorer(
-            PLAIN, None, threads, "the stream was made without a network"
-        )
+        return Restorer(PLAIN, None, threads, "the stream was made without a network")
     try:
         store = _store_with(engine)
         names = store.restorers if engine == AUTO else (engine,)

@@ -46,7 +46,7 @@ class ViewerHalf(nn.Module):
     def forward(self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int) -> Tensor:
         """(N, 24, H / 4, W / 4) restored source on the grid, 0..1, unclipped."""
         latent, features = self.unet(latent_on_grid(y, u, v, scale), condition)
-        out: Tensor = self.decoder(latent, features)
+        out: Tensor = self.decoder(latent, features, scale)
         return out
 
 

@@ -6,8 +6,9 @@ Decoder:  latent + features of the restorer -> dilated blocks -> (N, 24, H/4, W/
                 \\__________ bilinear x 2 ______________________________________+
 
 Both end in a layer that starts at zero: an untrained TinyAE sends a plain small picture and shows
-its bilinear enlargement. The decoder takes, beside the latent's three planes, the restorer's
-feature maps (DiffVC-RT section 3, "Latent Channel Expansion").
+its bilinear enlargement. The enlargement's own weights, one set a scale, are trained as well. The
+decoder takes, beside the latent's three planes, the restorer's feature maps (DiffVC-RT section 3,
+"Latent Channel Expansion").
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 SOURCE_CHANNELS = 24  # 16 luma + 4 + 4 chroma on the 1/4 grid
 LATENT_CHANNELS = 6  # 4 luma + 1 + 1 chroma on the 1/4 grid
+LATENT_SCALES = (2, 3, 4)  # of the carried latent
 
 
 class DilatedBlock(nn.Module):
@@ -71,23 +73,24 @@ class TinyAEDecoder(nn.Module):
         self.stem = nn.Conv2d(LATENT_CHANNELS + features, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
         self.head = zero_initialised(nn.Conv2d(channels, SOURCE_CHANNELS, 3, padding=1))
+        self.enlarge = nn.ParameterDict({str(s): bilinear_kernel() for s in LATENT_SCALES})
 
-    def forward(self, latent: Tensor, features: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, features: Tensor, scale: int) -> Tensor:
         x = self.stem(torch.cat([latent - 0.5, features], dim=1))
         residual: Tensor = self.head(F.relu(self.blocks(x)))
-        return enlarged_latent(latent) + residual
+        with torch.autocast(latent.device.type, enabled=False):  # bf16 would cost half a level
+            return enlarged_latent(latent.float(), self.enlarge[str(scale)]) + residual
 
 
-def enlarged_latent(latent: Tensor) -> Tensor:
-    """Bilinear x 2 of a latent, on the grid: (N, 6, h, w) -> (N, 24, h, w).
+def enlarged_latent(latent: Tensor, kernel: Tensor) -> Tensor:
+    """x 2 of a latent, on the grid: (N, 6, h, w) -> (N, 24, h, w).
 
-    As one fixed 3 x 3 convolution: folded planes need no shuffling back and forth.
+    As one 3 x 3 convolution: folded planes need no shuffling back and forth.
     """
-    padded = F.pad(latent, (1, 1, 1, 1), mode="replicate")
-    return F.conv2d(padded, ENLARGING_KERNEL.to(latent))
+    return F.conv2d(F.pad(latent, (1, 1, 1, 1), mode="replicate"), kernel)
 
 
-def _enlarging_kernel() -> Tensor:
+def bilinear_kernel() -> Tensor:
     """(24, 6, 3, 3): the weights of bilinear x 2 between the folded planes."""
     luma = _folded_bilinear(2)  # 2 x 2 samples a cell -> 4 x 4
     chroma = _folded_bilinear(1)  # 1 sample a cell -> 2 x 2
@@ -108,6 +111,3 @@ def _folded_bilinear(fold: int) -> Tensor:
     cells = line.reshape(2 * fold, 3, fold)
     kernel = torch.einsum("oki,plj->opijkl", cells, cells)
     return kernel.reshape(4 * fold**2, fold**2, 3, 3)
-
-
-ENLARGING_KERNEL = _enlarging_kernel()  # made here: tracing would write its making into the graph

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from av.video.reformatter import Interpolation
 from tqdm import tqdm
 
-from engines.frame import Planes, planes_from_video_frame
+from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
 
 SIZE = 384  # pixels, each side of a clip
 FRAMES = 8
@@ -44,10 +44,18 @@ def unpack(packed: Packed) -> Planes:
     return Planes(packed[:height], packed[height:, :half], packed[height:, half:])
 
 
-def photo_clip(planes: Planes, rng: np.random.Generator) -> Iterator[Packed]:
-    """A camera move over a photo: FRAMES packed pictures of SIZE x SIZE."""
-    zoom = rng.uniform(0.9, 2.2)  # source pixels per clip pixel
-    zoom = min(zoom, 0.95 * min(planes.width, planes.height) / SIZE)
+def photo_clip(photo: Planes, rng: np.random.Generator) -> Iterator[Packed]:
+    """A camera move over a photo: FRAMES packed pictures of SIZE x SIZE.
+
+    The photo is shrunk first and then sampled at about its own pitch: blurred sources would teach
+    the networks that there is no detail to restore.
+    """
+    shrink = min(rng.uniform(1.0, 2.4), min(photo.width, photo.height) / (1.25 * SIZE))
+    size = [
+        max(SIZE, round(side / max(shrink, 1.0) / 2) * 2) for side in (photo.width, photo.height)
+    ]
+    planes = _shrunk(planes_to_video_frame(photo), size[0], size[1])
+    zoom = min(rng.uniform(0.85, 1.1), 0.95 * min(size) / SIZE)  # photo pixels per clip pixel
     reach = SIZE * zoom / 2
     centre = np.array(
         [rng.uniform(reach, planes.width - reach), rng.uniform(reach, planes.height - reach)]
@@ -62,8 +70,6 @@ def photo_clip(planes: Planes, rng: np.random.Generator) -> Iterator[Packed]:
     channels = [
         torch.from_numpy(np.ascontiguousarray(c)).float()[None, None] for c in planes.channels
     ]
-    if zoom > 1.3:  # sample without aliasing
-        channels = [F.avg_pool2d(c, 3, 1, 1, count_include_pad=False) for c in channels]
     for _ in range(FRAMES):
         picture = []
         at = centre + rng.normal(0, 1, 2) * shake
@@ -124,15 +130,20 @@ def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iter
     top = int(rng.integers(0, (height - SIZE) // 2 + 1)) * 2
     flip = rng.random() < 0.5
     for picture in pictures:
-        scaled = planes_from_video_frame(
-            picture.reformat(width, height, "yuv420p", interpolation=Interpolation.AREA)
-        )
+        scaled = _shrunk(picture, width, height)
         parts = []
         for index, channel in enumerate(scaled.channels):
             part = 1 if index == 0 else 2
             crop = channel[top // part : (top + SIZE) // part, left // part : (left + SIZE) // part]
             parts.append(crop[:, ::-1] if flip else crop)
         yield pack(Planes(*parts))
+
+
+def _shrunk(picture: av.VideoFrame, width: int, height: int) -> Planes:
+    """Smaller and still sharp."""
+    return planes_from_video_frame(
+        picture.reformat(width, height, "yuv420p", interpolation=Interpolation.LANCZOS)
+    )
 
 
 def make(sources: Path, out: Path, clips: int, seed: int) -> Path:

@@ -38,6 +38,7 @@ from engines.networks.graphs import (
     ViewerGraph,
 )
 from engines.networks.presets import build_streamer, build_viewer
+from engines.networks.tinyae import LATENT_SCALES
 from engines.training.clips import unpack
 from engines.weight_store import (
     ENCODER,
@@ -47,7 +48,6 @@ from engines.weight_store import (
     WEIGHTS_FOLDER,
 )
 
-SCALES = (2, 3, 4)
 OPSET = 18
 EXAMPLE_SIDE = 192  # pixels of the source; any size runs
 CODEBOOK_CLIPS = 300
@@ -62,7 +62,7 @@ def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any
     network.load_state_dict({k: v.float() for k, v in half.items()})
     places = _tensor_places(weights)
     graphs = {}
-    for scale in SCALES:
+    for scale in LATENT_SCALES:
         target = folder / f"{name}-x{scale}.onnx"
         model = _graph(name, network, scale)
         _refer_to(model, weights.name, places)

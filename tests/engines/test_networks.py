@@ -15,7 +15,7 @@ from engines.latent import latent_size, padded_size
 from engines.networks.downscale import gaussian_downscale
 from engines.networks.pipeline import source_on_grid, source_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
-from engines.networks.tinyae import area_latent, enlarged_latent
+from engines.networks.tinyae import area_latent, bilinear_kernel, enlarged_latent
 from engines.runtimes.onnx import OnnxRuntime
 from engines.runtimes.torch import TorchRuntime
 from engines.weight_store import ENCODER, WeightStore
@@ -76,7 +76,7 @@ def test_grid_and_planes_are_inverses() -> None:
 def test_enlargement_on_the_grid_is_bilinear() -> None:
     latent = area_latent(source_on_grid(*planes(64, 64)))
     luma = F.interpolate(F.pixel_shuffle(latent[:, :4], 2), scale_factor=2.0, mode="bilinear")
-    got = F.pixel_shuffle(enlarged_latent(latent)[:, :16], 4)
+    got = F.pixel_shuffle(enlarged_latent(latent, bilinear_kernel())[:, :16], 4)
     assert torch.allclose(got[:, :, 4:-4, 4:-4], luma[:, :, 4:-4, 4:-4], atol=1e-6)
 
 
