@@ -25,7 +25,7 @@ from tqdm import tqdm
 from benches import BenchError
 from benches.channels import PRESET
 from benches.demo.processes import Daemon
-from benches.demo.sizes import setting_for
+from benches.demo.sizes import BITRATE_MIN_BPS
 from daemon.figures import Figures
 from engines.carrier import CarrierEncoder
 from engines.codec import choose_scale, engine_names, open_encoder, open_restorer
@@ -45,6 +45,7 @@ from viewer.timeline import Timeline
 
 SIZES = "480x272,640x360,848x480,1280x720"
 FPS = 25.0
+BITS_PER_PIXEL = 0.013  # 300 kbit/s at 1280x720: the streamer's default
 FRAMES, WARM_UP = 40, 5
 STREAMER = ("capture", "network", "carrier", "payload")
 VIEWER = ("depayload", "decode", "restore", "sink")
@@ -117,8 +118,8 @@ class Stopwatch:
 def measure_size(
     width: int, height: int, engine: str, scale: int | None, *, live: bool = False
 ) -> SizeResult:
-    """Run FRAMES frames of the demo scene through every stage, at the demo's bitrate."""
-    bitrate = setting_for(DEMO, (width, height), FPS).bitrate_bps
+    """Run FRAMES frames of the demo scene through every stage."""
+    bitrate = _bitrate(width, height)
     chosen = scale or choose_scale(width, height, FPS, bitrate)
     encoder = open_encoder(engine, threads=THREADS)
     restorer = open_restorer(engine, encoder.network_id, threads=THREADS)
@@ -161,7 +162,7 @@ def measure_size(
 
 def measure_live(width: int, height: int, engine: str, scale: int) -> Live:
     """The streamer alone, into a file as fast as it goes, and the viewer on that file."""
-    bitrate = setting_for(DEMO, (width, height), FPS).bitrate_bps
+    bitrate = _bitrate(width, height)
     seconds, peaks = [], []
     with tempfile.TemporaryDirectory(prefix="denc-stages-") as name:
         folder = Path(name)
@@ -207,6 +208,10 @@ def table(results: Sequence[SizeResult]) -> str:
     engines = ", ".join(sorted({result.engine for result in results}))
     lines.append(f"restored by {engines}; capture is the demo scene, sink is --record")
     return "\n".join(lines)
+
+
+def _bitrate(width: int, height: int) -> int:
+    return max(BITRATE_MIN_BPS, round(BITS_PER_PIXEL * width * height * FPS))
 
 
 def _carrier(latent: Latent, bitrate_bps: int) -> CarrierEncoder:

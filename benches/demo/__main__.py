@@ -60,19 +60,25 @@ def _demo(source: str, size: str | None, out: Path) -> None:
 def _setting(source: str, size: str | None, out: Path) -> tuple[Setting, str]:
     """What to stream, and how it was chosen, in words."""
     own, fps = size_and_fps(source)
+    candidates = sizes.sizes_for(own) if size is None else [_parsed(size)]
+    middle = candidates[len(candidates) // 2]
+    some = list(islice(frames(Setting(source, *middle, fps, 0)), sizes.ESTIMATE_FRAMES))
+    per_pixel = sizes.bits_per_pixel(some, fps)
+    settings = [sizes.setting_for(source, wanted, fps, per_pixel) for wanted in candidates]
     if size is not None:
-        width, _, height = size.partition("x")
-        if not (width.isdecimal() and height.isdecimal()):
-            raise BenchError(f"--size takes WxH, not {size}")
-        return sizes.setting_for(source, (int(width), int(height)), fps), "the size asked for"
-    candidates = sizes.sizes_for(own)
-    settings = [sizes.setting_for(source, candidate, fps) for candidate in candidates]
+        return settings[0], "the size asked for"
     print("looking for the largest size that both ends hold in real time on this machine ...")
-    some = list(islice(frames(settings[-1]), sizes.ESTIMATE_FRAMES))
-    start = sizes.estimate(candidates, fps, sizes.cpu_s_per_pixel(some))
+    start = sizes.estimate(candidates, fps, sizes.cpu_s_per_pixel(some, per_pixel))
     found = sizes.find_largest(settings, start, out)
     listed = ", ".join(setting.size for setting in settings)
     return found, f"the largest of {listed} that this machine held"
+
+
+def _parsed(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise BenchError(f"--size takes WxH, not {size}")
+    return int(width), int(height)
 
 
 def _compare(run: LiveRun, said: str) -> tuple[report.Result, report.Pictures]:

@@ -12,15 +12,16 @@ from engines.carrier import CarrierDecoder, CarrierEncoder
 from engines.codec import AUTO, open_encoder, open_restorer
 from engines.frame import Frame
 
-BITS_PER_PIXEL = 0.02  # 590 kbit/s at 1280x720 and 25 frames/s: where the latent pays
+RATE_CRF = 46.0  # of plain x265 at full size: its picture has begun to fall apart
+KEY_FRAME_S = 10.0  # a key frame counts as one in so many seconds
 BITRATE_MIN_BPS = 20_000
 HEIGHTS = (720, 540, 480, 360, 272)
 ASPECT = 16 / 9
 TRIAL_S = 4.0
 CORES_USED = 0.8  # of the estimate: the rest goes to WebRTC, waiting and other programs
-ESTIMATE_FRAMES = 12  # that `cpu_s_per_pixel` needs to be steady
+ESTIMATE_FRAMES = 25  # that rate and time are estimated on
 SMALLER = 0.9  # a size less than this much smaller is not worth a trial
-SCALE, BITS = 2, 8  # of the estimate
+SCALE, BITS, FPS = 2, 8, 25.0  # of the estimate
 
 Runner = Callable[[Setting, float, Path], LiveRun]
 
@@ -39,17 +40,31 @@ def sizes_for(own: tuple[int, int] | None) -> list[tuple[int, int]]:
     return [even, *smaller] if even[1] <= HEIGHTS[0] else smaller
 
 
-def setting_for(source: str, size: tuple[int, int], fps: float) -> Setting:
-    """The demo's bitrate grows with the pixels."""
-    bitrate = max(BITRATE_MIN_BPS, round(BITS_PER_PIXEL * size[0] * size[1] * fps, -3))
+def bits_per_pixel(frames: Sequence[Frame], fps: float) -> float:
+    """What the demo spends on this material: as much as x265 at full size needs at RATE_CRF.
+
+    At such rates a latent pays; with more bits plain x265 is good enough.
+    """
+    first = frames[0]
+    encoder = CarrierEncoder(first.width, first.height, fps, crf=RATE_CRF)
+    coded = [p for number, frame in enumerate(frames) for p in encoder.encode(frame.planes, number)]
+    sizes = [8 * len(picture.data) for picture in coded + encoder.close()]
+    bits = sizes[0] / (KEY_FRAME_S * fps) + sum(sizes[1:]) / (len(sizes) - 1)
+    return bits / (first.width * first.height)
+
+
+def setting_for(source: str, size: tuple[int, int], fps: float, per_pixel: float) -> Setting:
+    """The bitrate grows with the pixels; `per_pixel` is bits."""
+    bitrate = max(BITRATE_MIN_BPS, round(per_pixel * size[0] * size[1] * fps, -3))
     return Setting(source, size[0], size[1], fps, int(bitrate))
 
 
-def cpu_s_per_pixel(frames: Sequence[Frame]) -> float:
+def cpu_s_per_pixel(frames: Sequence[Frame], per_pixel: float) -> float:
     """CPU time of both halves of the codec for one source pixel, measured on a few frames."""
     encoder = open_encoder(AUTO, threads=1)
     restorer = open_restorer(AUTO, encoder.network_id, threads=1)
     pixels = frames[0].width * frames[0].height
+    bitrate_bps = max(BITRATE_MIN_BPS, round(per_pixel * pixels * FPS))
     carrier: CarrierEncoder | None = None
     decoder = CarrierDecoder()
     started = 0.0
@@ -59,7 +74,7 @@ def cpu_s_per_pixel(frames: Sequence[Frame]) -> float:
         latent = encoder.encode(frame, scale=SCALE, bits=BITS)
         planes = latent.planes
         carrier = carrier or CarrierEncoder(
-            planes.width, planes.height, 25, bitrate_bps=round(BITS_PER_PIXEL * pixels * 25)
+            planes.width, planes.height, FPS, bitrate_bps=bitrate_bps
         )
         for coded in carrier.encode(planes, index):
             decoder.decode(coded.data, index)

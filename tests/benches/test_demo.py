@@ -17,7 +17,7 @@ from benches.demo.processes import Daemon, free_port
 from benches.demo.source import frames, planes_by_number, size_and_fps
 from engines.carrier import CarrierEncoder
 from engines.evaluation.measures import ClipMeasures
-from engines.frame import Planes
+from engines.frame import Frame, Planes
 from link.access_unit import AccessUnit
 from streamer.record import StreamFile
 
@@ -35,6 +35,16 @@ def live_run(
     return LiveRun(setting, shown, bits=240_000, received=100, stream_file=Path("stream.mkv"))
 
 
+def frames_of(error: int) -> list[Frame]:
+    random = np.random.default_rng(5)
+    found = []
+    for number, planes in enumerate(clip(4)):
+        noise = random.integers(-error, error + 1, planes.y.shape)
+        luma = np.clip(planes.y + noise, 0, 255).astype(np.uint8)
+        found.append(Frame(Planes(luma, planes.u, planes.v), number, number * 40_000))
+    return found
+
+
 def clip(count: int) -> list[Planes]:
     return list(planes_by_number(SETTING, range(count)).values())
 
@@ -49,7 +59,7 @@ def test_a_run_holds_when_both_ends_keep_up():
 @pytest.mark.parametrize("holding", range(6))
 @pytest.mark.parametrize("start", range(5))
 def test_the_largest_size_that_holds_is_found_from_any_estimate(holding, start, tmp_path):
-    settings = [sizes.setting_for("demo:", size, 25) for size in sizes.sizes_for(None)]
+    settings = [sizes.setting_for("demo:", size, 25, 0.003) for size in sizes.sizes_for(None)]
     tried = []
 
     def runner(setting: Setting, duration_s: float, folder: Path) -> LiveRun:
@@ -72,6 +82,17 @@ def test_estimate_takes_a_smaller_size_the_slower_the_machine():
     candidates = sizes.sizes_for(None)
     assert sizes.estimate(candidates, 25, 1e-12) == 0
     assert sizes.estimate(candidates, 25, 1.0) == len(candidates) - 1
+
+
+def test_material_with_more_detail_gets_more_bits():
+    plain, noisy = ([*frames_of(error)] for error in (0, 30))
+    low, high = (sizes.bits_per_pixel(some, 25) for some in (plain, noisy))
+    assert 0 < low < high
+    assert sizes.setting_for("demo:", (1280, 720), 25, low).bitrate_bps >= sizes.BITRATE_MIN_BPS
+
+
+def test_cpu_time_of_the_codec_is_measured():
+    assert 1e-9 < sizes.cpu_s_per_pixel(frames_of(0), 0.01) < 1e-3
 
 
 def test_source_frames_come_again_the_same():
