@@ -84,11 +84,10 @@ def _parsed(size: str) -> tuple[int, int]:
 def _compare(run: LiveRun, said: str) -> tuple[report.Result, report.Pictures]:
     setting = run.setting
     restored = restored_by_number(run.stream_file, (setting.width, setting.height))
-    wanted = {frame.number for frame in run.shown} & restored.keys()
-    sources = planes_by_number(setting, wanted)
+    sources = planes_by_number(setting, restored.keys())
     numbers = sorted(sources)
     if not numbers:
-        raise BenchError("none of the shown frames could be compared with the source")
+        raise BenchError("none of the frames could be compared with the source")
     source = [sources[number] for number in numbers]
     denc = [restored[number] for number in numbers]
     anchor = x265_at(round(run.bits * len(numbers) / run.received), source, setting.fps)
