@@ -42,6 +42,7 @@ from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, 
 from engines.evaluation.measures import measure
 from engines.frame import Planes
 from engines.latent import SCALES
+from engines.weight_store import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
     from benches.perceptual import Perceptual
@@ -199,8 +200,6 @@ def _wanted(entries: Sequence[ClipEntry], plan: Plan) -> Iterator[tuple[ClipEntr
 
 def network_name(engine: str) -> str:
     """The engine and a hash of all installed weights: what a denc point depends on."""
-    from engines.weight_store import WEIGHTS_FOLDER
-
     digest = hashlib.sha256()
     for path in sorted(WEIGHTS_FOLDER.glob("*")):
         digest.update(path.read_bytes())
