@@ -23,7 +23,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.condition import CONDITION_SIZE
-from engines.networks.tinyae import LATENT_CHANNELS, zero_initialised
+from engines.networks.tinyae import (
+    LATENT_CHANNELS,
+    RESIDUAL_GAIN,
+    with_detail,
+    zero_initialised,
+)
 
 WINDOW = (9, 16)  # tokens of an attention group: 45 x 80 tokens are 5 x 5 windows
 
@@ -144,11 +149,11 @@ class DCPUnet(nn.Module):
         super().__init__()
         self.config = config
         fold = config.fold
-        self.stem = nn.Conv2d(LATENT_CHANNELS, config.channels, 3, padding=1)
+        self.stem = nn.Conv2d(2 * LATENT_CHANNELS, config.channels, 3, padding=1)
         self.level = nn.Linear(CONDITION_SIZE, 2 * config.channels)
         nn.init.zeros_(self.level.weight)
         nn.init.zeros_(self.level.bias)
-        self.embed = nn.Conv2d(LATENT_CHANNELS, config.width, fold, stride=fold)
+        self.embed = nn.Conv2d(2 * LATENT_CHANNELS, config.width, fold, stride=fold)
         self.stages = nn.ModuleList(Stage(config, bool(i % 2)) for i in range(config.stages))
         self.unfold = nn.Sequential(
             nn.Conv2d(config.width, config.exchange * fold**2, 1), nn.PixelShuffle(fold)
@@ -159,7 +164,7 @@ class DCPUnet(nn.Module):
     def forward(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         h, w = latent.shape[2:]
         fold = self.config.fold
-        x = _pad_to(latent - 0.5, _whole(h, fold), _whole(w, fold))
+        x = with_detail(_pad_to(latent, _whole(h, fold), _whole(w, fold)))
         tokens = self.embed(x)
         tokens = _pad_to(
             tokens, _whole(tokens.shape[2], WINDOW[0]), _whole(tokens.shape[3], WINDOW[1])
@@ -170,7 +175,7 @@ class DCPUnet(nn.Module):
             local, tokens = stage(local, tokens, condition)
         unfolded = self.unfold(_crop_like(tokens, local, fold))
         features = F.relu(self.fuse(torch.cat([local, unfolded], dim=1)))
-        residual = self.head(features)
+        residual = self.head(features) * RESIDUAL_GAIN
         return latent + residual[:, :, :h, :w], features[:, :, :h, :w]
 
 

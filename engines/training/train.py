@@ -35,7 +35,7 @@ from engines.networks.pipeline import (
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import area_latent
 from engines.training.batches import Batch, ClipBatches, StreamBatches
-from engines.training.losses import PerceptualLoss, charbonnier, distortion
+from engines.training.losses import PerceptualLoss, charbonnier, distortion, log_error
 from engines.training.proxy import carry, round_to_levels, step_size
 
 WARM_UP_STEPS = 300
@@ -60,7 +60,7 @@ class Settings:
     batch: int = 8
     rate: float = 1e-3  # learning rate after the warm-up
     total_steps: int = 30_000  # of the cosine schedule
-    perceptual: float = 0.0  # weight of LPIPS-sq beside the Charbonnier distance
+    perceptual: float = 0.0  # weight of LPIPS-sq beside the logarithmic error
     seed: int = 1
 
 
@@ -199,17 +199,22 @@ def streams_loss(
     y, u, v = batch.latent
     with _autocast(trainer.device):
         restored = trainer.viewer(y, u, v, batch.condition, batch.scale)
-    close = distortion(restored.float(), source).mean()
-    figures = {"loss": close, "distortion": close}
+    close = log_error(restored.float(), source).mean()
+    figures = {"loss": close, "log_error": close}
     if perceptual is not None:
         with _autocast(trainer.device):
-            look = perceptual(restored.float(), source).mean()
+            look = perceptual(_quarter(restored.float()), _quarter(source)).mean()
         figures = {
             "loss": close + trainer.settings.perceptual * look,
-            "distortion": close,
+            "log_error": close,
             "lpips_sq": look,
         }
     return figures
+
+
+def _quarter(grid: Tensor) -> Tensor:
+    """The first quarter of a crop: the perceptual network costs more than the one in training."""
+    return grid[:, :, : grid.shape[2] // 2, : grid.shape[3] // 2]
 
 
 def _autocast(device: torch.device) -> torch.autocast:

@@ -15,7 +15,7 @@ from engines.latent import latent_size, padded_size
 from engines.networks.downscale import gaussian_downscale
 from engines.networks.pipeline import source_on_grid, source_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
-from engines.networks.tinyae import area_latent, bilinear_kernel, enlarged_latent
+from engines.networks.tinyae import area_latent, bicubic_kernel, enlarged_latent
 from engines.runtimes.onnx import OnnxRuntime
 from engines.runtimes.torch import TorchRuntime
 from engines.weight_store import ENCODER, WeightStore
@@ -57,14 +57,15 @@ def test_cost_per_source_pixel_stays_within_its_bounds() -> None:
         assert counter.get_total_flops() / 2 / pixels <= 14_000
 
 
-def test_untrained_codec_sends_area_means_and_shows_their_bilinear_enlargement() -> None:
+def test_untrained_codec_sends_area_means_and_shows_their_bicubic_enlargement() -> None:
     source = source_on_grid(*planes(96, 48))
     luma, _, _ = source_planes(source)
     y, u, v = build_streamer()(*planes(96, 48), 2)
     assert torch.allclose(y, F.avg_pool2d(luma, 2) * 255, atol=1e-3)
     shown, _, _ = source_planes(build_viewer("lite")(y, u, v, torch.zeros(1, CONDITION_SIZE), 2))
-    bilinear = F.interpolate(y / 255, scale_factor=2.0, mode="bilinear")
-    assert torch.allclose(shown[:, :, 4:-4, 4:-4], bilinear[:, :, 4:-4, 4:-4], atol=1e-5)
+    latent = area_latent(source_on_grid(*planes(96, 48)))
+    bicubic = F.pixel_shuffle(enlarged_latent(latent, bicubic_kernel())[:, :16], 4)
+    assert torch.allclose(shown, bicubic, atol=1e-5)
 
 
 def test_grid_and_planes_are_inverses() -> None:
@@ -73,11 +74,20 @@ def test_grid_and_planes_are_inverses() -> None:
         assert torch.equal((got * 255).round(), want.float())
 
 
-def test_enlargement_on_the_grid_is_bilinear() -> None:
-    latent = area_latent(source_on_grid(*planes(64, 64)))
-    luma = F.interpolate(F.pixel_shuffle(latent[:, :4], 2), scale_factor=2.0, mode="bilinear")
-    got = F.pixel_shuffle(enlarged_latent(latent, bilinear_kernel())[:, :16], 4)
-    assert torch.allclose(got[:, :, 4:-4, 4:-4], luma[:, :, 4:-4, 4:-4], atol=1e-6)
+def test_enlargement_on_the_grid_is_catmull_rom() -> None:
+    """Catmull-Rom reproduces parabolas, linear interpolation straight lines."""
+    small = (torch.arange(16.0) + 0.5) * 2 - 0.5
+    big = torch.arange(32.0)
+    parabola = (small[:, None] - 3 * small[None]).square() / 1000
+    chroma = (small[:8, None] + small[None, :8])[None, None] / 100
+    latent = torch.cat([F.pixel_unshuffle(parabola[None, None], 2), chroma, chroma], dim=1)
+    grid = enlarged_latent(latent, bicubic_kernel())
+    luma, u, v = source_planes(grid)
+    expected = (big[:, None] - 3 * big[None]).square() / 1000
+    assert torch.allclose(luma[0, 0, 4:-4, 4:-4], expected[4:-4, 4:-4], atol=1e-4)
+    straight = (big[:16, None] + big[None, :16]) / 100
+    assert torch.allclose(u[0, 0, 2:-2, 2:-2], straight[2:-2, 2:-2], atol=1e-5)
+    assert torch.equal(u, v)
 
 
 @pytest.mark.parametrize("scale", [3, 4])
