@@ -12,7 +12,7 @@ from engines.carrier import CarrierDecoder, CarrierEncoder
 from engines.codec import AUTO, open_encoder, open_restorer
 from engines.frame import Frame
 
-RATE_CRF = 46.0  # of plain x265 at full size: its picture has begun to fall apart
+RATE_CRF = 48.0  # of plain x265 at full size: its picture has begun to fall apart
 KEY_FRAME_S = 10.0  # a key frame counts as one in so many seconds
 BITRATE_MIN_BPS = 20_000
 HEIGHTS = (720, 540, 480, 360, 272)
