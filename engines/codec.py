@@ -26,7 +26,7 @@ from engines.weight_store import ENCODER, NO_NETWORK, WeightStore
 
 AUTO, PLAIN = "auto", "plain"
 # bits per source pixel from which a smaller scale looks better (dev clips, docs/decisions.md)
-SCALE_LADDER = ((0.060, 1), (0.012, 2), (0.006, 3), (0.0, 4))
+SCALE_LADDER = ((0.024, 1), (0.0045, 2), (0.0025, 3), (0.0, 4))
 
 
 def engine_names() -> list[str]:

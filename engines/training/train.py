@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -37,6 +38,7 @@ from engines.networks.tinyae import area_latent
 from engines.training.batches import Batch, ClipBatches, StreamBatches
 from engines.training.losses import PerceptualLoss, charbonnier, distortion, log_error
 from engines.training.proxy import carry, round_to_levels, step_size
+from engines.weight_store import ENCODER, WeightStore
 
 WARM_UP_STEPS = 300
 CHECKPOINT_SECONDS = 180
@@ -85,8 +87,13 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
 
     def start_from(self, checkpoint: Path) -> None:
-        """Take the averaged weights of another stage."""
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        """Take the averaged weights of another stage, or a folder's installed weights."""
+        if checkpoint.is_dir():
+            store = WeightStore(checkpoint)
+            names = {"streamer": ENCODER, "viewer": self.settings.preset}
+            state = {half: load_file(store.weights(name)) for half, name in names.items()}
+        else:
+            state = torch.load(checkpoint, map_location=self.device, weights_only=True)
         self.streamer.load_state_dict(state["streamer"])
         self.viewer.load_state_dict(state["viewer"])
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
@@ -263,7 +270,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Settings.total_steps)
     parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
     parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
-    parser.add_argument("--start", type=Path, help="checkpoint of another stage to start from")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint, or folder of weights, to start from"
+    )
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()

@@ -121,3 +121,11 @@ def test_export_can_be_installed(data: Path, tmp_path: Path) -> None:
     for scale in (2, 3, 4):
         assert store.graph("lite", scale).stat().st_size < 500_000  # no second copy of the weights
         store.graph(ENCODER, scale)
+
+
+def test_training_starts_from_installed_weights(tmp_path: Path) -> None:
+    trainer = Trainer("streams", tmp_path, SETTINGS, CPU)
+    trainer.start_from(WEIGHTS_FOLDER)
+    head = trainer.viewer.decoder.head.weight
+    assert torch.any(head != 0)
+    assert torch.equal(trainer.average["viewer.decoder.head.weight"], head)
