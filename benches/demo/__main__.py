@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches import BenchError
 from benches.demo import report, sizes
-from benches.demo.anchor import x265_at
+from benches.demo.anchor import x265_at, x265_live
 from benches.demo.live import LiveRun, Setting, run_live
 from benches.demo.replay import preview_of, restored_by_number
 from benches.demo.source import frames, planes_by_number, size_and_fps
@@ -90,7 +90,8 @@ def _compare(run: LiveRun, said: str) -> tuple[report.Result, report.Pictures]:
         raise BenchError("none of the frames could be compared with the source")
     source = [sources[number] for number in numbers]
     denc = [restored[number] for number in numbers]
-    anchor = x265_at(round(run.bits * len(numbers) / run.received), source, setting.fps)
+    bits = round(run.bits * len(numbers) / run.received)
+    anchor, live = x265_at(bits, source, setting.fps), x265_live(bits, source, setting.fps)
     result = report.Result(
         run=run,
         said=said,
@@ -98,6 +99,8 @@ def _compare(run: LiveRun, said: str) -> tuple[report.Result, report.Pictures]:
         denc=measure(denc, source),
         x265=measure(anchor.pictures, source),
         x265_bits=anchor.bits,
+        x265_live=measure(live.pictures, source),
+        x265_live_bits=live.bits,
         compared=len(numbers),
     )
     index = report.typical_frame(source, denc, anchor.pictures)
