@@ -39,8 +39,14 @@ def keep(out: Path, point: Point, clip: Clip, pictures: Sequence[Planes]) -> Non
     folder.mkdir(exist_ok=True)
     middle = len(clip.pictures) // 2
     box = telling_box(clip.pictures[middle].y, CROP_WIDTH, CROP_HEIGHT)
-    for name, planes in ((SOURCE, clip.pictures[middle]), (point.method, pictures[middle])):
+    method = f"{point.method}-{point.target_kbps:g}"
+    for name, planes in ((SOURCE, clip.pictures[middle]), (method, pictures[middle])):
         save_png(crop(rgb_from_planes(planes), box), str(folder / f"{clip.name}-{name}.png"))
+
+
+def is_kept(out: Path, clip: str, method: str, rate_kbps: float) -> bool:
+    """Whether the crop of a point is there, so that the point need not be measured for it."""
+    return (out / "crops" / f"{clip}-{method}-{rate_kbps:g}.png").exists()
 
 
 def comparison(out: Path, points: Sequence[Point], rate_kbps: float) -> None:
@@ -52,7 +58,7 @@ def comparison(out: Path, points: Sequence[Point], rate_kbps: float) -> None:
         for method in METHODS:
             if method in there:
                 label = f"{LABELS[method]}, {there[method].kbps:.0f} kbit/s"
-                row.append(Panel(_load(out, clip, method), label))
+                row.append(Panel(_load(out, clip, f"{method}-{rate_kbps:g}"), label))
         rows.append(row)
     save_png(stacked(rows, font_size=15), str(out / "crops.png"))
 

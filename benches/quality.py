@@ -167,7 +167,8 @@ def run(
     bench: ClipBench | None = None
     for entry, method, rate in wanted:
         source = source_of(method, plan, entry, perceptual_frames(perceptual, entry.frames))
-        if results.find(entry.name, method, rate, source) is None:
+        lacks_crop = rate == shown_rate and not crops.is_kept(out, entry.name, method, rate)
+        if lacks_crop or results.find(entry.name, method, rate, source) is None:
             if bench is None or bench.clip.name != entry.name:
                 bench = ClipBench(read_clip(entry), plan, encoder, restorer, perceptual)
             point, pictures = bench.measure(method, rate, source)
