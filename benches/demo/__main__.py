@@ -63,12 +63,11 @@ def _setting(source: str, size: str | None, out: Path) -> tuple[Setting, str]:
     candidates = sizes.sizes_for(own) if size is None else [_parsed(size)]
     middle = candidates[len(candidates) // 2]
     some = list(islice(frames(Setting(source, *middle, fps, 0)), sizes.ESTIMATE_FRAMES))
-    per_pixel = sizes.bits_per_pixel(some, fps)
-    settings = [sizes.setting_for(source, wanted, fps, per_pixel) for wanted in candidates]
+    settings = [sizes.setting_for(source, wanted, fps) for wanted in candidates]
     if size is not None:
         return settings[0], "the size asked for"
     print("looking for the largest size that both ends hold in real time on this machine ...")
-    start = sizes.estimate(candidates, fps, sizes.cpu_s_per_pixel(some, per_pixel))
+    start = sizes.estimate(candidates, fps, sizes.cpu_s_per_pixel(some))
     found = sizes.find_largest(settings, start, out)
     listed = ", ".join(setting.size for setting in settings)
     return found, f"the largest of {listed} that this machine held"

@@ -12,8 +12,8 @@ import numpy as np
 
 from benches import BenchError
 from benches.demo.processes import Daemon, free_port
+from engines.codec import choose_scale
 
-DEMO_SCALE = 2  # what looks best at the demo's rates (docs/results.md)
 WARM_UP_S = 1.0  # the network is loaded and the first key frame travels
 SHOWN_MIN = 0.97  # of the frames due after the warm-up: then the size is held
 LATENCY_MAX_MS = 250.0  # p95, capture to restored
@@ -30,6 +30,11 @@ class Setting:
     height: int
     fps: float
     bitrate_bps: int
+
+    @property
+    def scale(self) -> int:
+        """What `denc-stream --scale auto` takes."""
+        return choose_scale(self.width, self.height, self.fps, self.bitrate_bps)
 
     @property
     def size(self) -> str:
@@ -99,7 +104,7 @@ def run_live(setting: Setting, duration_s: float, folder: Path) -> LiveRun:
     stream = [
         "--source", setting.source, "--loop", "--peer", f"127.0.0.1:{port}",
         "--size", setting.size, "--fps", f"{setting.fps:g}", "--duration", f"{duration_s:g}",
-        "--max-bitrate", str(setting.bitrate_bps), "--scale", str(DEMO_SCALE),
+        "--max-bitrate", str(setting.bitrate_bps),
         "--figures-port", "0",
     ]  # fmt: skip
     with Daemon("denc-view", view, folder / "denc-view.log") as viewer:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benches.demo.live import DEMO_SCALE, LiveRun
+from benches.demo.live import LiveRun
 from benches.picture import (
     GAP,
     RGB,
@@ -84,7 +84,7 @@ def table(result: Result) -> str:
         f" {dropped} dropped by the viewer, {lost_or_skipped} skipped or lost before it",
         f"  latency  p50 {run.latency_ms(50):.0f} ms, p95 {run.latency_ms(95):.0f} ms"
         " from capture to restored",
-        f"  restored by {result.engine} from 1/{DEMO_SCALE} of the size",
+        f"  restored by {result.engine} from 1/{setting.scale} of the size",
         "",
         f"  {f'the {result.compared} frames that arrived':<30}"
         f"{'kbit/s':>8}{'PSNR-Y':>10}{'VMAF':>8}{'VMAF-NEG':>10}",

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benches.demo.live import DEMO_SCALE, LiveRun, Setting, run_live
+from benches.demo.live import LiveRun, Setting, run_live
 from engines.carrier import CarrierDecoder, CarrierEncoder
 from engines.codec import AUTO, open_encoder, open_restorer
 from engines.frame import Frame
 
-RATE_CRF = 50.0  # of plain x265 at full size: nearly the thinnest stream that it can make
-KEY_FRAME_S = 10.0  # a key frame counts as one in so many seconds
+# one plain rule for every source, within the range that `--scale auto` sends at half size; fixed
+# without looking at who wins there (720p at 25 frames/s: 230 kbit/s)
+BITS_PER_PIXEL = 0.01
 BITRATE_MIN_BPS = 10_000
 HEIGHTS = (720, 540, 480, 360, 272)
 ASPECT = 16 / 9
@@ -40,41 +41,28 @@ def sizes_for(own: tuple[int, int] | None) -> list[tuple[int, int]]:
     return [even, *smaller] if even[1] <= HEIGHTS[0] else smaller
 
 
-def bits_per_pixel(frames: Sequence[Frame], fps: float) -> float:
-    """What the demo spends on this material: as much as x265 at full size needs at RATE_CRF.
-
-    At such rates a latent pays; with more bits plain x265 is good enough.
-    """
-    first = frames[0]
-    encoder = CarrierEncoder(first.width, first.height, fps, crf=RATE_CRF)
-    coded = [p for number, frame in enumerate(frames) for p in encoder.encode(frame.planes, number)]
-    sizes = [8 * len(picture.data) for picture in coded + encoder.close()]
-    bits = sizes[0] / (KEY_FRAME_S * fps) + sum(sizes[1:]) / (len(sizes) - 1)
-    return bits / (first.width * first.height)
-
-
-def setting_for(source: str, size: tuple[int, int], fps: float, per_pixel: float) -> Setting:
-    """The bitrate grows with the pixels; `per_pixel` is bits."""
-    bitrate = max(BITRATE_MIN_BPS, round(per_pixel * size[0] * size[1] * fps, -3))
+def setting_for(source: str, size: tuple[int, int], fps: float) -> Setting:
+    """The bitrate grows with the pixels."""
+    bitrate = max(BITRATE_MIN_BPS, round(BITS_PER_PIXEL * size[0] * size[1] * fps, -3))
     return Setting(source, size[0], size[1], fps, int(bitrate))
 
 
-def cpu_s_per_pixel(frames: Sequence[Frame], per_pixel: float) -> float:
+def cpu_s_per_pixel(frames: Sequence[Frame]) -> float:
     """CPU time of both halves of the codec for one source pixel, measured on a few frames."""
     encoder = open_encoder(AUTO, threads=1)
     restorer = open_restorer(AUTO, encoder.network_id, threads=1)
     pixels = frames[0].width * frames[0].height
-    bitrate_bps = max(BITRATE_MIN_BPS, round(per_pixel * pixels * FPS))
+    setting = setting_for("", (frames[0].width, frames[0].height), FPS)
     carrier: CarrierEncoder | None = None
     decoder = CarrierDecoder()
     started = 0.0
     for index, frame in enumerate(frames):
         if index == 1:  # the first frame loads the networks
             started = time.process_time()
-        latent = encoder.encode(frame, scale=DEMO_SCALE, bits=BITS)
+        latent = encoder.encode(frame, scale=setting.scale, bits=BITS)
         planes = latent.planes
         carrier = carrier or CarrierEncoder(
-            planes.width, planes.height, FPS, bitrate_bps=bitrate_bps
+            planes.width, planes.height, FPS, bitrate_bps=setting.bitrate_bps
         )
         for coded in carrier.encode(planes, index):
             decoder.decode(coded.data, index)
