@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import onnxruntime
 
 from engines.errors import WeightsError
-from engines.runtimes import WARM_UP_RUNS, Array
+from engines.runtimes import Array, Runtime
 from engines.weight_store import WeightStore
 
 ERRORS_ONLY = 3
 
 
-class OnnxRuntime:
+class OnnxRuntime(Runtime):
     """One graph in an ONNX Runtime session on the CPU."""
 
     def __init__(self, store: WeightStore, threads: int) -> None:
@@ -34,12 +33,6 @@ class OnnxRuntime:
             )
         except Exception as error:  # its exceptions share no base class of their own
             raise WeightsError(f"ONNX Runtime cannot load {path.name}: {error}") from error
-
-    def warm_up(self, inputs: Mapping[str, Array]) -> float:
-        for _ in range(WARM_UP_RUNS):
-            started = time.perf_counter()
-            self.run(inputs)
-        return (time.perf_counter() - started) * 1000
 
     def run(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         assert self._session is not None, "load comes first"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,11 +10,11 @@ from safetensors.torch import load_file
 
 from engines.networks.graphs import StreamerGraph, ViewerGraph
 from engines.networks.presets import build_streamer, build_viewer
-from engines.runtimes import WARM_UP_RUNS, Array
+from engines.runtimes import Array, Runtime
 from engines.weight_store import ENCODER, WeightStore
 
 
-class TorchRuntime:
+class TorchRuntime(Runtime):
     """One half of the codec as a torch module on the CPU, in fp32."""
 
     def __init__(self, store: WeightStore, threads: int) -> None:
@@ -33,12 +32,6 @@ class TorchRuntime:
             viewer = build_viewer(network)
             viewer.load_state_dict(weights)
             self._network = ViewerGraph(viewer, scale).eval()
-
-    def warm_up(self, inputs: Mapping[str, Array]) -> float:
-        for _ in range(WARM_UP_RUNS):
-            started = time.perf_counter()
-            self.run(inputs)
-        return (time.perf_counter() - started) * 1000
 
     def run(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         assert self._network is not None, "load comes first"

@@ -162,6 +162,7 @@ def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> N
         outputs = []
         for runtime in (OnnxRuntime(store, 2), TorchRuntime(store, 2)):
             runtime.load(network, scale)
+            assert runtime.warm_up(source) > 0
             outputs.append(runtime.run(source))
             runtime.close()
         if network == ENCODER:  # float, 0..255: within 1e-3 of full scale
