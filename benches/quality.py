@@ -36,12 +36,13 @@ from benches.channels import (
 )
 from benches.points import Point, ResultsFile, hd_factor
 from benches.rates import RateSearch
-from engines.codec import choose_scale, engine_names, open_encoder, open_restorer
+from engines.codec import engine_names, open_encoder, open_restorer
 from engines.errors import EngineError
 from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, shortened
 from engines.evaluation.measures import measure
 from engines.frame import Planes
 from engines.latent import SCALES
+from engines.scale import better_scale, choose_scale
 from engines.weight_store import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Plan:
     network: str = "none"  # names the networks in the results; points of other ones are not reused
 
     def scale_at(self, clip: Clip, rate_kbps: float) -> int:
-        """The scale denc uses for a clip at a 720p-equivalent rate."""
+        """The scale that denc starts with for a clip at a 720p-equivalent rate."""
         if self.scale is not None:
             return self.scale
         bitrate = rate_kbps * 1000 / hd_factor(clip.width, clip.height)
@@ -90,7 +91,7 @@ class ClipBench:
         """One point, and the pictures that it was measured on."""
         clip, factor = self.clip, hd_factor(self.clip.width, self.clip.height)
         channel, search = self._channel(method, rate_kbps)
-        crf, stream = search.at(rate_kbps * 1000 / factor * clip.seconds)
+        crf, stream = search.at(self._bits_at(rate_kbps))
         started = time.perf_counter()
         pictures = channel.show(stream, method)
         show_s = time.perf_counter() - started
@@ -123,7 +124,21 @@ class ClipBench:
 
     def _channel(self, method: str, rate_kbps: float) -> tuple[Channel, RateSearch]:
         name = {LANCZOS: DENC}.get(method, method)
-        scale = self._plan.scale_at(self.clip, rate_kbps) if name == DENC else 1
+        if name != DENC:
+            return self._opened(name, 1)
+        scale, seen = self._plan.scale_at(self.clip, rate_kbps), set[int]()
+        while self._plan.scale is None and scale not in seen:  # as `streamer.scale_control` does
+            seen.add(scale)
+            _, search = self._opened(name, scale)
+            _, stream = search.at(self._bits_at(rate_kbps))
+            scale = better_scale(scale, stream.qp)
+        return self._opened(name, scale)
+
+    def _bits_at(self, rate_kbps: float) -> float:
+        factor = hd_factor(self.clip.width, self.clip.height)
+        return rate_kbps * 1000 / factor * self.clip.seconds
+
+    def _opened(self, name: str, scale: int) -> tuple[Channel, RateSearch]:
         if (name, scale) not in self._channels:
             channel: Channel
             if name == DENC:

@@ -28,9 +28,10 @@ from benches.demo.processes import Daemon
 from benches.demo.sizes import BITRATE_MIN_BPS
 from daemon.figures import Figures
 from engines.carrier import CarrierEncoder
-from engines.codec import choose_scale, engine_names, open_encoder, open_restorer
+from engines.codec import engine_names, open_encoder, open_restorer
 from engines.errors import EngineError
 from engines.latent import SCALES, Latent
+from engines.scale import choose_scale
 from link.access_unit import AccessUnit
 from link.assembly import assemble
 from link.nal import join_annexb, split_annexb

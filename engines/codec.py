@@ -25,8 +25,6 @@ from engines.runtimes.onnx import OnnxRuntime
 from engines.weight_store import ENCODER, NO_NETWORK, WeightStore
 
 AUTO, PLAIN = "auto", "plain"
-# bits per source pixel from which a smaller scale looks better (dev clips, docs/decisions.md)
-SCALE_LADDER = ((0.024, 1), (0.0045, 2), (0.0025, 3), (0.0, 4))
 
 
 def engine_names() -> list[str]:
@@ -44,12 +42,6 @@ def installed_network_ids() -> tuple[bytes, ...]:
         return tuple(dict.fromkeys(store.partner(name) for name in store.restorers))
     except WeightsError:
         return ()
-
-
-def choose_scale(width: int, height: int, fps: float, bitrate_bps: int) -> int:
-    """The linear scale, 1 to 4, that looks best at a bitrate."""
-    bits_per_pixel = bitrate_bps / (width * height * fps)
-    return next(scale for least, scale in SCALE_LADDER if bits_per_pixel >= least)
 
 
 class _Half:

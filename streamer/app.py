@@ -20,6 +20,7 @@ from streamer.config import StreamerConfig
 from streamer.network import LatentShot, Network, NetworkSettings
 from streamer.outlet import Outlet
 from streamer.record import Record
+from streamer.scale_control import ScaleControl
 from streamer.send import Send
 from streamer.sources.open import is_live, open_source
 from streamer.sources.source import Source
@@ -52,16 +53,18 @@ class _Streamer:
         self._capture = Capture(
             config.source, _opener(config, paced=paced), shots, figures, live=live
         )
+        scale = ScaleControl(config.scale, config.max_bitrate)
         self._network = Network(
             network,
             _network_settings(config),
+            scale,
             shots,
             latents,
             figures,
             wanted=lambda: any(outlet.wants for outlet in self._outlets),
         )
         self._carrier = Carrier(
-            network.network_id, _carrier_settings(config), latents, self._deliver, figures
+            network.network_id, _carrier_settings(config), scale, latents, self._deliver, figures
         )
         self._outlets = self._open_outlets(config, network, figures, persists=live or paced)
 
@@ -153,8 +156,6 @@ def _opener(config: StreamerConfig, *, paced: bool) -> Opener:
 
 def _network_settings(config: StreamerConfig) -> NetworkSettings:
     return NetworkSettings(
-        bitrate_bps=config.max_bitrate,
-        scale=config.scale,
         bits=config.bits,
         duration_us=None if config.duration is None else round(config.duration * 1e6),
     )

@@ -16,6 +16,7 @@ from engines.errors import CarrierError
 from link.access_unit import AccessUnit
 from streamer.irap import IrapGate
 from streamer.network import LatentShot
+from streamer.scale_control import ScaleControl
 from streamer.side_info import SideInfoWriter
 
 PENDING_MAX = 16  # pictures inside the encoder; it holds one at the most
@@ -52,11 +53,13 @@ class Carrier:
         self,
         network_id: bytes,
         settings: CarrierSettings,
+        scale: ScaleControl,
         latents: BoundedQueue[LatentShot],
         deliver: Callable[[CodedUnit], None],
         figures: Figures,
     ) -> None:
         self._settings = settings
+        self._scale = scale
         self._latents = latents
         self._deliver = deliver
         self._figures = figures
@@ -114,6 +117,7 @@ class Carrier:
                 self._gate.made(captured_us)
             unit = self._side_info.access_unit(picture, shot.latent, shot.fps)
             self._figures.set("qp", round(picture.qp, 2))
+            self._scale.coded(shot.latent.scale, picture.qp, picture.irap, captured_us)
             self._deliver(CodedUnit(unit, captured_us, time.monotonic()))
 
     def _close(self) -> None:

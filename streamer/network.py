@@ -11,10 +11,10 @@ from typing import Protocol
 from daemon.bounded_queue import BoundedQueue
 from daemon.figures import Figures
 from daemon.log import event
-from engines.codec import choose_scale
 from engines.frame import Frame
 from engines.latent import Latent
 from streamer.capture import Shot
+from streamer.scale_control import ScaleControl
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +30,8 @@ class LatentMaker(Protocol):
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What the user chose; `scale` None lets the bitrate decide, `duration_us` None is for ever."""
+    """What the user chose; `duration_us` None is for ever."""
 
-    bitrate_bps: int
-    scale: int | None
     bits: int
     duration_us: int | None = None
 
@@ -57,6 +55,7 @@ class Network:
         self,
         maker: LatentMaker,
         settings: NetworkSettings,
+        scale: ScaleControl,
         shots: BoundedQueue[Shot],
         latents: BoundedQueue[LatentShot],
         figures: Figures,
@@ -65,12 +64,13 @@ class Network:
     ) -> None:
         self._maker = maker
         self._settings = settings
+        self._scale = scale
         self._shots = shots
         self._latents = latents
         self._figures = figures
         self._wanted = wanted
         self._format: tuple[int, int, float] | None = None
-        self._scale = 1
+        self._shown_scale: int | None = None
         self._last_number = -1
         self._started_us: int | None = None
         figures.set("engine", maker.name)
@@ -99,21 +99,23 @@ class Network:
     def _latent(self, shot: Shot) -> Latent:
         shape = (shot.frame.width, shot.frame.height, shot.fps)
         if shape != self._format:
-            self._choose_scale(*shape)
+            self._format, self._shown_scale = shape, None
+            self._scale.start(*shape)
+        scale = self._scale.scale
+        if scale != self._shown_scale:
+            self._tell(scale, *shape)
         started = time.perf_counter()
-        latent = self._maker.encode(shot.frame, scale=self._scale, bits=self._settings.bits)
+        latent = self._maker.encode(shot.frame, scale=scale, bits=self._settings.bits)
         self._figures.observe("network_ms", (time.perf_counter() - started) * 1e3)
         self._figures.set("bits", latent.codebook.bits)
         return latent
 
-    def _choose_scale(self, width: int, height: int, fps: float) -> None:
-        settings = self._settings
-        self._format = (width, height, fps)
-        self._scale = settings.scale or choose_scale(width, height, fps, settings.bitrate_bps)
+    def _tell(self, scale: int, width: int, height: int, fps: float) -> None:
+        self._shown_scale = scale
         size = f"{width}x{height}"
-        for name, value in (("size", size), ("fps", fps), ("scale", self._scale)):
+        for name, value in (("size", size), ("fps", fps), ("scale", scale)):
             self._figures.set(name, value)
         event(
-            _log, "encoding", engine=self._maker.name, size=size, fps=fps, scale=self._scale,
-            bits=settings.bits, bitrate_bps=settings.bitrate_bps,
+            _log, "encoding", engine=self._maker.name, size=size, fps=fps, scale=scale,
+            bits=self._settings.bits,
         )  # fmt: skip

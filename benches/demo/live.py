@@ -12,7 +12,7 @@ import numpy as np
 
 from benches import BenchError
 from benches.demo.processes import Daemon, free_port
-from engines.codec import choose_scale
+from engines.scale import choose_scale
 
 WARM_UP_S = 1.0  # the network is loaded and the first key frame travels
 SHOWN_MIN = 0.97  # of the frames due after the warm-up: then the size is held

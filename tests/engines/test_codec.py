@@ -12,6 +12,7 @@ from engines.codebook import Codebook
 from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame, Planes
 from engines.latent import Latent, latent_size, padding_multiple
+from engines.scale import choose_scale
 from engines.weight_store import MANIFEST, NO_NETWORK, WEIGHTS_FOLDER, WeightStore
 
 
@@ -175,7 +176,7 @@ def test_manifest_cannot_name_files_elsewhere(copied: Path) -> None:
 
 def test_lower_rates_choose_smaller_latents() -> None:
     rates = (4_000_000, 800_000, 400_000, 200_000, 100_000, 50_000, 20_000)
-    scales = [codec.choose_scale(1280, 720, 25, rate) for rate in rates]
+    scales = [choose_scale(1280, 720, 25, rate) for rate in rates]
     assert scales == sorted(scales)
     assert scales[0] == 1
     assert scales[-1] == 4

@@ -16,6 +16,7 @@ from streamer.capture import Shot
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.clock import rtp_timestamp
 from streamer.network import LatentShot, Network, NetworkSettings
+from streamer.scale_control import ScaleControl
 
 
 class Run:
@@ -31,9 +32,11 @@ class Run:
         latents: BoundedQueue[LatentShot] = BoundedQueue(1000, waits=False)
         self.out: list[CodedUnit] = []
         self.figures = Figures()
+        control = ScaleControl(scale, 200_000)
         self.network = Network(
             open_encoder("plain", threads=1),
-            NetworkSettings(200_000, scale, 8, duration_us),
+            NetworkSettings(8, duration_us),
+            control,
             self.shots,
             latents,
             self.figures,
@@ -42,6 +45,7 @@ class Run:
         self.stage = Carrier(
             bytes(8),
             CarrierSettings(200_000, "ultrafast", 1),
+            control,
             latents,
             self.out.append,
             self.figures,
@@ -142,6 +146,22 @@ def test_auto_scale_follows_the_bitrate() -> None:
     run.put(0, size=(640, 480))
     run()
     assert run.figures.snapshot()["scale"] in (1, 2, 3, 4)
+
+
+def test_auto_scale_follows_what_the_carrier_makes_of_the_picture() -> None:
+    run = Run(scale=None)
+    coded = []
+    for number in range(150):  # an easy picture: one stage after the other, as they run live
+        run.put(number, size=(800, 608))
+        shot = run.shots.get()
+        assert shot is not None
+        run.stage._code(LatentShot(run.network._latent(shot), shot.fps))
+        coded = run.out
+    scales = [_info(c).scale for c in coded if c.unit.irap]
+    assert scales[0] == 2
+    assert scales[-1] == 1
+    assert [c.unit.irap for c in coded].count(True) == len(scales)
+    assert run.figures.snapshot()["scale"] == 1
 
 
 class _Failing(CarrierEncoder):

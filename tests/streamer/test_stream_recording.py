@@ -20,6 +20,7 @@ from link.side_info import find_side_info
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.network import LatentShot
 from streamer.record import Record
+from streamer.scale_control import ScaleControl
 
 
 def _coded(count: int) -> list[CodedUnit]:
@@ -34,7 +35,8 @@ def _coded(count: int) -> list[CodedUnit]:
 
     maker = open_encoder("plain", threads=1)
     settings = CarrierSettings(200_000, "ultrafast", 1)
-    stage = Carrier(maker.network_id, settings, latents, deliver, Figures())
+    scale = ScaleControl(2, 200_000)
+    stage = Carrier(maker.network_id, settings, scale, latents, deliver, Figures())
     for number in range(count):
         latents.put(LatentShot(maker.encode(frame(number), scale=2, bits=8), 25.0))
     latents.close()
