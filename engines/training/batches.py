@@ -16,6 +16,7 @@ from engines.codebook import Codebook
 from engines.condition import condition_vector
 from engines.networks.pipeline import PlaneTensors
 from engines.training.clips import FRAMES, SIZE, unpack
+from engines.training.streams import SCALE_SHARES
 
 CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 
@@ -67,7 +68,7 @@ class StreamBatches:
 
     def next(self) -> Batch:
         rng = self._rng
-        scale = int(rng.choice([2, 3, 4], p=[0.45, 0.25, 0.3]))
+        scale = int(rng.choice(list(SCALE_SHARES), p=list(SCALE_SHARES.values())))
         sources, latents, conditions = [], [], []
         for _ in range(self._batch):
             index = int(rng.choice(self._by_scale[scale]))

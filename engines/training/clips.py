@@ -26,6 +26,7 @@ from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
 SIZE = 384  # pixels, each side of a clip
 FRAMES = 8
 PHOTO_SHARE = 0.6
+SOFT_SHARE = 0.35  # of the clips: real cameras are often softer than their pixels
 PHOTO_ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
 VIDEO_ENDINGS = (".mp4", ".webm", ".mkv", ".mov")
 
@@ -47,15 +48,17 @@ def unpack(packed: Packed) -> Planes:
 def photo_clip(photo: Planes, rng: np.random.Generator) -> Iterator[Packed]:
     """A camera move over a photo: FRAMES packed pictures of SIZE x SIZE.
 
-    The photo is shrunk first and then sampled at about its own pitch: blurred sources would teach
-    the networks that there is no detail to restore.
+    The photo is shrunk first and then sampled at about its own pitch: only blurred sources would
+    teach the networks that there is no detail to restore. A share is sampled more finely than its
+    pitch: only sharp ones teach them to invent detail where a soft camera has none.
     """
     shrink = min(rng.uniform(1.0, 2.4), min(photo.width, photo.height) / (1.25 * SIZE))
     size = [
         max(SIZE, round(side / max(shrink, 1.0) / 2) * 2) for side in (photo.width, photo.height)
     ]
     planes = _shrunk(planes_to_video_frame(photo), size[0], size[1])
-    zoom = min(rng.uniform(0.85, 1.1), 0.95 * min(size) / SIZE)  # photo pixels per clip pixel
+    pitch = rng.uniform(0.4, 0.85) if rng.random() < SOFT_SHARE else rng.uniform(0.85, 1.1)
+    zoom = min(pitch, 0.95 * min(size) / SIZE)  # photo pixels per clip pixel
     reach = SIZE * zoom / 2
     centre = np.array(
         [rng.uniform(reach, planes.width - reach), rng.uniform(reach, planes.height - reach)]
@@ -122,7 +125,8 @@ def video_clips(path: Path, count: int, rng: np.random.Generator) -> Iterator[It
 
 def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iterator[Packed]:
     shortest = min(pictures[0].width, pictures[0].height)
-    shrink = min(rng.uniform(1.4, 2.6), shortest / SIZE)
+    soft = rng.random() < SOFT_SHARE
+    shrink = min(rng.uniform(1.0, 1.4) if soft else rng.uniform(1.4, 2.6), shortest / SIZE)
     width, height = (
         max(SIZE, round(s / shrink / 2) * 2) for s in (pictures[0].width, pictures[0].height)
     )

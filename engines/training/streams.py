@@ -2,10 +2,10 @@
 
     .venv/bin/python -m engines.training.streams DATA [--weights FOLDER] [--rounds 2]
 
-For each clip and round: a seeded scale, QP and bits; the installed encoder makes the latents as the
-streamer does, x265 codes them at low latency, and the decoded latents of every frame are kept with
-their QP. DATA/streams.npy holds latents as carried (padded to SIZE / 2), DATA/streams.json says
-what each row is and holds the codebooks.
+For each clip and round: a seeded scale, rate factor and bits; the installed encoder makes the
+latents as the streamer does, x265 codes them at low latency, and the decoded latents of every frame
+are kept with their QP. DATA/streams.npy holds latents as carried (padded to SIZE / 2);
+DATA/streams.json says what each row is and holds the codebooks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from engines.training.clips import FRAMES, SIZE, pack, unpack
 from engines.weight_store import WEIGHTS_FOLDER, WeightStore
 
 SIDE = SIZE // 2  # of the largest latent; smaller ones stand in the corner
-QP_RANGE = (16, 47)
+CRF_RANGE = (18.0, 42.0, 51.0)  # least, likeliest, most: thin streams are what denc is for
+SCALE_SHARES = {2: 0.5, 3: 0.3, 4: 0.2}
 BITS_WEIGHTS = {8: 0.8, 7: 0.05, 6: 0.05, 5: 0.05, 4: 0.05}
 PRESET = "medium"
 FPS = 25
@@ -45,12 +46,12 @@ class StreamRow:
 
 
 def code_clip(
-    clip: int, packed: npt.NDArray[np.uint8], scale: int, bits: int, qp: int
+    clip: int, packed: npt.NDArray[np.uint8], scale: int, bits: int, crf: float
 ) -> tuple[StreamRow, npt.NDArray[np.uint8]]:
     """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE)."""
     out = np.zeros((FRAMES, SIDE * 3 // 2, SIDE), np.uint8)
     side = SIZE // scale
-    carrier = CarrierEncoder(side, side, FPS, qp=qp, preset=PRESET, threads=1)
+    carrier = CarrierEncoder(side, side, FPS, crf=crf, preset=PRESET, threads=1)
     decoder = CarrierDecoder()
     qps = []
     for number, frame in enumerate(packed):
@@ -88,11 +89,11 @@ def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> Non
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(weights,)) as pool:
         for round_number in tqdm(range(rounds), desc="rounds"):
             bits = rng.choice(list(BITS_WEIGHTS), len(clips), p=list(BITS_WEIGHTS.values()))
-            scales = rng.choice([2, 3, 4], len(clips), p=[0.45, 0.25, 0.3])
-            qps = rng.integers(QP_RANGE[0], QP_RANGE[1], len(clips), endpoint=True)
+            scales = rng.choice(list(SCALE_SHARES), len(clips), p=list(SCALE_SHARES.values()))
+            crfs = rng.triangular(*CRF_RANGE, len(clips))
             jobs = pool.map(
                 code_clip, range(len(clips)), clips, map(int, scales), map(int, bits),
-                map(int, qps), chunksize=4,
+                map(float, crfs), chunksize=4,
             )  # fmt: skip
             for row, latents in tqdm(jobs, total=len(clips), desc=f"round {round_number + 1}"):
                 target[len(rows)] = latents

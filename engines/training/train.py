@@ -7,6 +7,10 @@
 `streams` trains the viewer's half alone on real x265 streams, with a perceptual term when
 --metrics names the folder of its weights. RUN/<stage>.pt is written every few minutes with
 optimiser, averages and step; the same command goes on from there. RUN/<stage>.csv is the curve.
+
+Several processes share a run under `torchrun --nproc-per-node N -m engines.training.train ...`:
+each draws its own batches, and every AVERAGE_STEPS steps the weights are averaged (local SGD). On
+a CPU, N processes of one thread do more steps than one process of N threads.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -43,6 +48,8 @@ from engines.weight_store import ENCODER, WeightStore
 WARM_UP_STEPS = 300
 CHECKPOINT_SECONDS = 180
 CURVE_STEPS = 50
+AVERAGE_STEPS = 10
+SEED_STRIDE = 1_000_003  # between the processes of a run
 EMA_DECAY = 0.999
 GRADIENT_NORM_MAX = 0.5
 NATURAL_WEIGHT = 0.3  # keeps the latent a natural small picture
@@ -110,6 +117,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all. `streamer` and `viewer` are averages."""
+        if _rank() > 0:
+            return
         parts: dict[str, dict[str, Tensor]] = {"streamer": {}, "viewer": {}}
         for name, value in self.average.items():
             half, _, rest = name.partition(".")
@@ -132,9 +141,13 @@ class Trainer:
             group["lr"] = self.settings.rate * self._schedule()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.networks.parameters(), GRADIENT_NORM_MAX)
+        trainable = [p for p in self.networks.parameters() if p.requires_grad]
+        nn.utils.clip_grad_norm_(trainable, GRADIENT_NORM_MAX)
         self.optimiser.step()
         self.step += 1
+        if dist.is_initialized() and self.step % AVERAGE_STEPS == 0:
+            for parameter in trainable:
+                _average(parameter.data)
         decay = min(EMA_DECAY, self.step / (self.step + 20))
         with torch.no_grad():
             for name, value in self.networks.state_dict().items():
@@ -147,6 +160,8 @@ class Trainer:
 
     def note(self, figures: dict[str, float]) -> None:
         """Append a line to the curve."""
+        if _rank() > 0:
+            return
         new = not self._curve.exists()
         with self._curve.open("a", newline="") as file:
             writer = csv.writer(file)
@@ -224,6 +239,16 @@ def _quarter(grid: Tensor) -> Tensor:
     return grid[:, :, : grid.shape[2] // 2, : grid.shape[3] // 2]
 
 
+def _rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _average(value: Tensor) -> None:
+    """The mean over the processes of a run, in place."""
+    dist.all_reduce(value)
+    value /= dist.get_world_size()
+
+
 def _autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
@@ -237,7 +262,9 @@ def train(
     """Steps until the time is over or the schedule ends; checkpoints on the way."""
     started = saved = time.monotonic()
     sums: dict[str, float] = {}
-    with tqdm(initial=trainer.step, total=trainer.settings.total_steps, unit="step") as bar:
+    with tqdm(
+        initial=trainer.step, total=trainer.settings.total_steps, unit="step", disable=_rank() > 0
+    ) as bar:
         while trainer.step < trainer.settings.total_steps:
             figures = losses(batches())
             trainer.learn(figures["loss"])
@@ -252,9 +279,17 @@ def train(
             if now - saved > CHECKPOINT_SECONDS:
                 trainer.save()
                 saved = now
-            if now - started > minutes * 60:
+            if trainer.step % AVERAGE_STEPS == 0 and _time_is_over(now - started > minutes * 60):
                 break
     trainer.save()
+
+
+def _time_is_over(here: bool) -> bool:
+    """Whether any process of the run says so: they stop together."""
+    over = torch.tensor(float(here))
+    if dist.is_initialized():
+        dist.all_reduce(over)
+    return bool(over > 0)
 
 
 def main() -> None:
@@ -278,13 +313,15 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.run.mkdir(parents=True, exist_ok=True)
+    if dist.is_torchelastic_launched():
+        dist.init_process_group("gloo")
     settings = Settings(
         args.preset, args.crop, args.batch, args.rate, args.steps, args.perceptual, args.seed
     )
     trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))
     if not trainer.resume() and args.start:
         trainer.start_from(args.start)
-    seed = settings.seed + trainer.step
+    seed = settings.seed + trainer.step + _rank() * SEED_STRIDE
     if args.stage == "joint":
         clips = ClipBatches(args.data, settings.crop, settings.batch, seed)
         train(trainer, clips.next, lambda b: joint_loss(trainer, b), args.minutes)
