@@ -42,7 +42,13 @@ from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, 
 from engines.evaluation.measures import measure
 from engines.frame import Planes
 from engines.latent import SCALES
-from engines.scale import better_scale, choose_scale
+from engines.scale import (
+    COARSER_ABOVE_QP,
+    FINER_BELOW_QP,
+    SCALE_LADDER,
+    better_scale,
+    choose_scale,
+)
 from engines.weight_store import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
@@ -51,6 +57,7 @@ if TYPE_CHECKING:
 RATES_KBPS = (75.0, 150.0, 300.0, 600.0)  # 720p-equivalent
 PERCEPTUAL_FRAMES = 4  # of each clip
 THREADS = 2
+AUTO_SCALE = f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP}"
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def source_of(method: str, plan: Plan, entry: ClipEntry, sampled: int) -> str:
     """What a point depends on, for `Point.source`."""
     parts = [f"{entry.frames} frames from {entry.start}", f"{sampled} perceptual", f"x265 {PRESET}"]
     if method in (DENC, LANCZOS):
-        parts += [plan.network, f"scale {plan.scale or 'auto'}", f"{plan.bits} bits"]
+        parts += [plan.network, f"scale {plan.scale or AUTO_SCALE}", f"{plan.bits} bits"]
     return ", ".join(parts)
 
 
