@@ -30,7 +30,7 @@ class Latent:
 def padding_multiple(scale: int) -> int:
     """Source sides are padded to a multiple of this many pixels.
 
-    The networks work on a grid of 1/4 of the source, and a 4:2:0 latent of 1/3 needs sides
+    The encoder works on 1/4 of the source, and a 4:2:0 latent of 1/3 needs sides
     divisible by 6.
     """
     return {1: 2, 2: 16, 3: 24, 4: 16}[scale]

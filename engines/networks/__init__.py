@@ -7,6 +7,7 @@
     graphs.py      the same with the inputs and outputs that are exported
     presets.py     the sizes
 
-All planes are in units of 0..1 inside the networks. The common grid is 1/4 of the source: there, a
-2:1 TinyAE latent is 6 channels (4 of luma, 2 of chroma) and a source picture is 24 (16 + 4 + 4).
+All planes are in units of 0..1 inside the networks. The encoder works on 1/4 of the source, where
+a source picture is 24 channels (16 of luma + 4 + 4) and its latent 6 (4 + 1 + 1); the viewer's half
+on 1/2, where a latent is 3 channels (chroma enlarged) and the restored picture 6 (4 + 1 + 1).
 """

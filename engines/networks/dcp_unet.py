@@ -1,17 +1,18 @@
 """DCP-Unet (DeNC++, Figure 5): one deterministic diffusion step from the degraded latent.
 
                +--> GFB --+--> GFB --+-- ... --> unfold -+
-    latent --> |     |  ^ |     |  ^                      concat -> 1x1 -> 3x3 -> residual latent
-               |     v  | |     v  |                     |              \\-> features for TinyAE
+    latent --> |     |  ^ |     |  ^                      concat -> 1x1 -> residual latent
+               |     v  | |     v  |                     |          \\-> features for TinyAE
                +--> LFB --+--> LFB --+-- ... ------------+
 
-Global feature blocks (GFB) see patches of FOLD x FOLD cells folded into channels (16 to 32 source
-pixels a side), with self-attention over windows of 9 x 16 tokens and, in turn, over as many tokens
-strided over the whole picture (every fifth one of the paper's 80 x 45), and a residual convolution
-through fewer channels. Local feature blocks (LFB) are residual convolutions on the 1/4 grid. Long
-skips join the two at every stage. It predicts x0 from the degraded latent itself, not from noise:
-deterministic, so nothing flickers by chance; conditioned on QP, scale and bits by learned scale
-vectors. The last layer starts at zero: never worse than upscaling at step 0.
+Global feature blocks (GFB) see patches of 16 to 32 source pixels a side folded into channels, with
+self-attention over windows of 9 x 16 tokens and, in turn, over as many tokens strided over the
+whole picture (every fifth one of the paper's 80 x 45), and a residual convolution through fewer
+channels. Local feature blocks (LFB) are residual convolutions on the latent's own samples, 1/2 of
+the source. Long skips join the two at every stage. It predicts x0 from the degraded latent itself,
+not from noise: deterministic, so nothing flickers by chance; conditioned on QP, scale and bits by
+learned scale and shift vectors of the input and the tokens, which the skips carry on. The last
+layer starts at zero: never worse than upscaling at step 0.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ class DCPUnetConfig:
     channels: int  # of the local blocks and of the features handed on
     width: int  # of the global blocks
     stages: int  # each one GFB and one LFB
-    fold: int  # cells of the 1/4 grid per token side: 4 = 16 source pixels
+    fold: int  # a token's side in 4 source pixels: 4 = 16 pixels
     heads: int
-    exchange: int = 8  # channels on the 1/4 grid that travel between the two sides
+    exchange: int = 8  # channels on 1/4 of the source that travel between the two sides
 
 
 class Attention(nn.Module):
@@ -99,20 +100,32 @@ class GlobalFeatureBlock(nn.Module):
 
 
 class LocalFeatureBlock(nn.Module):
-    """x + conv(ReLU(conv(x))) on the 1/4 grid, scaled by the condition."""
+    """x + conv(ReLU(conv(x))) on 1/2 of the source."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.level = nn.Linear(CONDITION_SIZE, channels)
-        nn.init.zeros_(self.level.weight)
-        nn.init.ones_(self.level.bias)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        level = self.level(condition)[:, :, None, None]
-        out: Tensor = x + self.second(F.relu(self.first(x))) * level
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.second(F.relu(self.first(x)))
         return out
+
+
+class Levels(nn.Module):
+    """The condition's scale and shift vectors, (N, K) -> twice (N, C, 1, 1); they start as 1 and 0.
+
+    For small tensors only: on the local features, a scale would cost as much as a tenth of the
+    network.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = zero_initialised(nn.Linear(CONDITION_SIZE, 2 * channels))
+
+    def forward(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        level, shift = self.linear(condition)[:, :, None, None].chunk(2, dim=1)
+        return 1 + level, shift
 
 
 class Stage(nn.Module):
@@ -120,63 +133,74 @@ class Stage(nn.Module):
 
     def __init__(self, config: DCPUnetConfig, strided: bool) -> None:
         super().__init__()
-        self.fold = fold = config.fold
+        self.token_side = 2 * config.fold
         self.gfb = GlobalFeatureBlock(config.width, config.heads, strided)
         self.lfb = LocalFeatureBlock(config.channels)
         self.to_local = nn.Sequential(
-            nn.Conv2d(config.width, config.channels, 1), nn.Upsample(scale_factor=fold)
+            zero_initialised(nn.Conv2d(config.width, config.channels, 1)),
+            nn.Upsample(scale_factor=self.token_side),
         )
-        self.to_global = nn.Sequential(
-            nn.Conv2d(config.channels, config.exchange, 1),
-            nn.Conv2d(config.exchange, config.width, fold, stride=fold),
-        )
+        self.to_global = _folding(config.channels, config)
 
-    def forward(self, local: Tensor, tokens: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, local: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         tokens = self.gfb(tokens)
-        skip = self.to_local(_crop_like(tokens, local, self.fold))
-        local = self.lfb(local + skip, condition)
+        skip = self.to_local(_crop_like(tokens, local, self.token_side))
+        local = self.lfb(local + skip)
         return local, tokens + _pad_to(self.to_global(local), *tokens.shape[2:])
 
 
 class DCPUnet(nn.Module):
-    """Degraded latent (N, 6, h, w), 0..1, and condition (N, K) to the restored latent and features.
+    """Degraded latent (N, 3, h, w), 0..1, and condition (N, K) to the restored latent and features.
 
-    Any h and w: the grid is padded to whole tokens and the tokens to whole windows, by repeating
-    the border.
+    h and w must be multiples of `token_side`; tokens are padded to whole windows by repeating the
+    border.
     """
 
     def __init__(self, config: DCPUnetConfig) -> None:
         super().__init__()
-        self.config = config
-        fold = config.fold
-        self.stem = nn.Conv2d(2 * LATENT_CHANNELS, config.channels, 3, padding=1)
-        self.level = nn.Linear(CONDITION_SIZE, 2 * config.channels)
-        nn.init.zeros_(self.level.weight)
-        nn.init.zeros_(self.level.bias)
-        self.embed = nn.Conv2d(2 * LATENT_CHANNELS, config.width, fold, stride=fold)
+        self.token_side = 2 * config.fold  # on 1/2 of the source
+        channels = config.channels
+        self.stem = nn.Conv2d(2 * LATENT_CHANNELS, channels, 3, padding=1)
+        self.input_levels = Levels(2 * LATENT_CHANNELS)
+        self.token_levels = Levels(config.width)
+        self.embed = _folding(2 * LATENT_CHANNELS, config)
         self.stages = nn.ModuleList(Stage(config, bool(i % 2)) for i in range(config.stages))
+        # concatenation and 1 x 1, written as the sum of its two parts: fewer bytes are moved
+        self.fuse = nn.Conv2d(channels, channels, 1)
         self.unfold = nn.Sequential(
-            nn.Conv2d(config.width, config.exchange * fold**2, 1), nn.PixelShuffle(fold)
+            zero_initialised(nn.Conv2d(config.width, channels * config.fold**2, 1)),
+            nn.PixelShuffle(config.fold),
+            nn.Upsample(scale_factor=2),
         )
-        self.fuse = nn.Conv2d(config.channels + config.exchange, config.channels, 1)
-        self.head = zero_initialised(nn.Conv2d(config.channels, LATENT_CHANNELS, 3, padding=1))
+        self.head = zero_initialised(nn.Conv2d(channels, LATENT_CHANNELS, 1))
 
     def forward(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        h, w = latent.shape[2:]
-        fold = self.config.fold
-        x = with_detail(_pad_to(latent, _whole(h, fold), _whole(w, fold)))
-        tokens = self.embed(x)
+        level, shift = self.input_levels(condition)
+        x = with_detail(latent) * level + shift
+        level, shift = self.token_levels(condition)
+        tokens = self.embed(x) * level + shift
         tokens = _pad_to(
             tokens, _whole(tokens.shape[2], WINDOW[0]), _whole(tokens.shape[3], WINDOW[1])
         )
-        level, shift = self.level(condition)[:, :, None, None].chunk(2, dim=1)
-        local = self.stem(x) * (1 + level) + shift
+        local = self.stem(x)
         for stage in self.stages:
-            local, tokens = stage(local, tokens, condition)
-        unfolded = self.unfold(_crop_like(tokens, local, fold))
-        features = F.relu(self.fuse(torch.cat([local, unfolded], dim=1)))
-        residual = self.head(features) * RESIDUAL_GAIN
-        return latent + residual[:, :, :h, :w], features[:, :, :h, :w]
+            local, tokens = stage(local, tokens)
+        unfolded = self.unfold(_crop_like(tokens, local, self.token_side))
+        features = self.fuse(local) + unfolded
+        return latent + self.head(features) * RESIDUAL_GAIN, features
+
+    def padded(self, latent: Tensor) -> Tensor:
+        """The latent with its border repeated until it is whole tokens."""
+        side = self.token_side
+        return _pad_to(latent, _whole(latent.shape[2], side), _whole(latent.shape[3], side))
+
+
+def _folding(channels: int, config: DCPUnetConfig) -> nn.Sequential:
+    """(N, C, h, w) on 1/2 of the source to tokens, by way of a few channels on 1/4."""
+    return nn.Sequential(
+        nn.Conv2d(channels, config.exchange, 2, stride=2),
+        nn.Conv2d(config.exchange, config.width, config.fold, stride=config.fold),
+    )
 
 
 def _whole(size: int, part: int) -> int:
@@ -189,6 +213,6 @@ def _pad_to(x: Tensor, height: int, width: int) -> Tensor:
     return F.pad(x, (0, width - x.shape[3], 0, height - x.shape[2]), mode="replicate")
 
 
-def _crop_like(tokens: Tensor, local: Tensor, fold: int) -> Tensor:
-    """The tokens that lie on the local grid, without the window padding."""
-    return tokens[:, :, : local.shape[2] // fold, : local.shape[3] // fold]
+def _crop_like(tokens: Tensor, local: Tensor, side: int) -> Tensor:
+    """The tokens that lie on the local samples, without the window padding."""
+    return tokens[:, :, : local.shape[2] // side, : local.shape[3] // side]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engines.networks.dcp_unet import DCPUnet, DCPUnetConfig
 from engines.networks.downscale import gaussian_downscale
-from engines.networks.tinyae import TinyAEDecoder, TinyAEEncoder
+from engines.networks.tinyae import TinyAEDecoder, TinyAEEncoder, filtered, lanczos_kernel
 
 PlaneTensors = tuple[Tensor, Tensor, Tensor]  # (N, 1, H, W) and twice (N, 1, H / 2, W / 2)
 
@@ -25,7 +25,7 @@ class StreamerHalf(nn.Module):
         self.encoder = TinyAEEncoder(channels, dilations)
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
-        luma, chroma_u, chroma_v = split_latent(self.encoder(source_on_grid(y, u, v)))
+        luma, chroma_u, chroma_v = split_latent(self.encoder(source_on_quarter(y, u, v)))
         return (
             gaussian_downscale(luma, scale) * 255,
             gaussian_downscale(chroma_u, scale) * 255,
@@ -34,47 +34,56 @@ class StreamerHalf(nn.Module):
 
 
 class ViewerHalf(nn.Module):
-    """DCP-Unet and TinyAE decoder: latent planes (float, 0..255) to source planes, on the grid."""
+    """DCP-Unet and TinyAE decoder: latent planes (float, 0..255) to the source, folded."""
 
-    def __init__(
-        self, unet: DCPUnetConfig, decoder_channels: int, dilations: tuple[int, ...]
-    ) -> None:
+    def __init__(self, unet: DCPUnetConfig, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.unet = DCPUnet(unet)
-        self.decoder = TinyAEDecoder(unet.channels, decoder_channels, dilations)
+        self.decoder = TinyAEDecoder(unet.channels, dilations)
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int) -> Tensor:
-        """(N, 24, H / 4, W / 4) restored source on the grid, 0..1, unclipped."""
-        latent, features = self.unet(latent_on_grid(y, u, v, scale), condition)
-        out: Tensor = self.decoder(latent, features, scale)
+        """(N, 6, H / 2, W / 2) restored source, 0..1, unclipped: `restored_planes` unfolds it."""
+        degraded = latent_on_half(y, u, v, scale)
+        height, width = degraded.shape[2:]
+        latent, features = self.unet(self.unet.padded(degraded), condition)
+        out: Tensor = self.decoder(latent, features, scale)[:, :, :height, :width]
         return out
 
 
-def source_on_grid(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """8-bit source planes to (N, 24, H / 4, W / 4), 0..1."""
+def source_on_quarter(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """8-bit source planes to (N, 24, H / 4, W / 4), 0..1: what the encoder takes."""
     luma = F.pixel_unshuffle(y.float(), 4)
     chroma = F.pixel_unshuffle(torch.cat([u, v], dim=1).float(), 2)
     return torch.cat([luma, chroma], dim=1) / 255
 
 
-def source_planes(grid: Tensor) -> PlaneTensors:
-    """The inverse of `source_on_grid`, still 0..1."""
-    chroma = F.pixel_shuffle(grid[:, 16:], 2)
-    return F.pixel_shuffle(grid[:, :16], 4), chroma[:, :1], chroma[:, 1:]
-
-
 def split_latent(latent: Tensor) -> PlaneTensors:
-    """(N, 6, h, w) on the grid to a luma plane of (2h, 2w) and two chroma planes of (h, w)."""
+    """(N, 6, h, w) of the encoder to a luma plane of (2h, 2w) and two chroma planes of (h, w)."""
     return F.pixel_shuffle(latent[:, :4], 2), latent[:, 4:5], latent[:, 5:6]
 
 
-def latent_on_grid(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:
-    """Latent planes of any scale (0..255) to (N, 6, h, w), 0..1, enlarged bilinearly to 1/2."""
-    chroma = torch.cat([u, v], dim=1)
-    if scale != 2:
-        y, chroma = _enlarge(y, scale), _enlarge(chroma, scale)
-    return torch.cat([F.pixel_unshuffle(y, 2), chroma], dim=1) / 255
+def latent_on_half(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:
+    """Latent planes of any scale (0..255) to (N, 3, H / 2, W / 2), 0..1.
+
+    Luma is enlarged by Lanczos, chroma bilinearly.
+    """
+    if scale == 4:
+        y = F.pixel_shuffle(filtered(y, ENLARGEMENTS[4].to(y)), 2)
+    elif scale == 3:
+        y = F.pixel_shuffle(filtered(F.pixel_unshuffle(y, 2), ENLARGEMENTS[3].to(y)), 3)
+    chroma = F.interpolate(torch.cat([u, v], dim=1), scale_factor=scale, mode="bilinear")
+    return torch.cat([y, chroma], dim=1) / 255
 
 
-def _enlarge(x: Tensor, scale: int) -> Tensor:
-    return F.interpolate(x, scale_factor=scale / 2, mode="bilinear", align_corners=False)
+def source_on_half(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """8-bit source planes to (N, 6, H / 2, W / 2), 0..1: what the viewer's half restores."""
+    return torch.cat([F.pixel_unshuffle(y.float(), 2), u.float(), v.float()], dim=1) / 255
+
+
+def restored_planes(restored: Tensor) -> PlaneTensors:
+    """The inverse of `source_on_half`, in the units of `restored`."""
+    return F.pixel_shuffle(restored[:, :4], 2), restored[:, 4:5], restored[:, 5:6]
+
+
+# of the luma, as constants of the exported graphs: x 2, and two samples to three
+ENLARGEMENTS = {4: lanczos_kernel(2), 3: lanczos_kernel(3, fold=2)}

@@ -20,26 +20,21 @@ class Preset:
     """A viewer's half: the restorer, and the decoder behind it."""
 
     unet: DCPUnetConfig
-    decoder_channels: int
     decoder_dilations: tuple[int, ...]
 
 
 PRESETS = {
-    "lite": Preset(DCPUnetConfig(channels=32, width=96, stages=3, fold=4, heads=4), 32, (1, 2)),
+    "lite": Preset(
+        DCPUnetConfig(channels=32, width=48, stages=2, fold=4, heads=3, exchange=4), (2,)
+    ),
     "720p": Preset(
-        DCPUnetConfig(channels=96, width=416, stages=6, fold=4, heads=13, exchange=12),
-        64,
-        (1, 2, 4, 1),
+        DCPUnetConfig(channels=48, width=432, stages=6, fold=4, heads=12, exchange=12), (1, 2, 4, 1)
     ),
     "1080p": Preset(
-        DCPUnetConfig(channels=96, width=504, stages=6, fold=6, heads=7, exchange=12),
-        64,
-        (1, 2, 4, 1),
+        DCPUnetConfig(channels=32, width=504, stages=6, fold=6, heads=7, exchange=16), (1, 2, 4, 1)
     ),
     "1440p": Preset(
-        DCPUnetConfig(channels=96, width=504, stages=6, fold=8, heads=7, exchange=12),
-        64,
-        (1, 2, 4, 1),
+        DCPUnetConfig(channels=32, width=512, stages=6, fold=8, heads=8, exchange=12), (1, 2, 4, 1)
     ),
 }
 
@@ -52,4 +47,4 @@ def build_streamer() -> StreamerHalf:
 def build_viewer(name: str) -> ViewerHalf:
     """The viewer's half of a preset. Raises KeyError for an unknown name."""
     preset = PRESETS[name]
-    return ViewerHalf(preset.unet, preset.decoder_channels, preset.decoder_dilations)
+    return ViewerHalf(preset.unet, preset.decoder_dilations)

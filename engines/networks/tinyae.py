@@ -1,29 +1,37 @@
-"""TinyAE (DeNC++, Figure 4): dilated convolutions on a grid of 1/4 of the source.
+"""TinyAE (DeNC++, Figure 4): dilated convolutions, on 1/4 of the source to encode, 1/2 to decode.
 
 Encoder:  source 4:2:0 -> (N, 24, H/4, W/4) -> dilated blocks -> (N, 6, H/4, W/4) latent
                     \\__________ 2 x 2 mean ______________________+
-Decoder:  latent + features of the restorer -> dilated blocks -> (N, 24, H/4, W/4) -> source 4:2:0
-                \\__________ enlargement x 2 ___________________________________+
+Decoder:  latent + features of the restorer -> dilated blocks -> (N, 6, H/2, W/2) -> source 4:2:0
+                \\__________ enlargement x 2 _________________________________+
 
 Both end in a layer that starts at zero: an untrained TinyAE sends a plain small picture and shows
-its bicubic enlargement. The enlargement's own weights, one set a scale, are trained as well. The
+its Lanczos enlargement. The enlargement's own weights, one set a scale, are trained as well. The
 decoder takes, beside the latent's three planes, the restorer's feature maps (DiffVC-RT section 3,
 "Latent Channel Expansion").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SOURCE_CHANNELS = 24  # 16 luma + 4 + 4 chroma on the 1/4 grid
-LATENT_CHANNELS = 6  # 4 luma + 1 + 1 chroma on the 1/4 grid
+SOURCE_CHANNELS = 24  # 16 luma + 4 + 4 chroma, folded, on 1/4 of the source
+FOLDED_LATENT_CHANNELS = 6  # 4 luma + 1 + 1 chroma there
+LATENT_CHANNELS = 3  # on 1/2 of the source, chroma enlarged
+RESTORED_CHANNELS = 6  # 4 luma, folded, + 1 + 1 chroma on 1/2 of the source
 LATENT_SCALES = (2, 3, 4)  # of the carried latent
 DETAIL_GAIN = 8.0
+DETAIL_SIDE = 5  # samples whose mean is taken off
+LANCZOS_LOBES = 3
 RESIDUAL_GAIN = 0.25  # residuals are small: a smaller step keeps training's noise out of flat areas
+
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 class DilatedBlock(nn.Module):
@@ -38,12 +46,12 @@ class DilatedBlock(nn.Module):
         return out
 
 
-def zero_initialised(conv: nn.Conv2d) -> nn.Conv2d:
+def zero_initialised(layer: Layer) -> Layer:
     """The layer, starting as zero."""
-    nn.init.zeros_(conv.weight)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
-    return conv
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 class TinyAEEncoder(nn.Module):
@@ -53,7 +61,7 @@ class TinyAEEncoder(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(SOURCE_CHANNELS, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
-        self.head = zero_initialised(nn.Conv2d(channels, LATENT_CHANNELS, 3, padding=1))
+        self.head = zero_initialised(nn.Conv2d(channels, FOLDED_LATENT_CHANNELS, 3, padding=1))
 
     def forward(self, source: Tensor) -> Tensor:
         residual: Tensor = self.head(F.relu(self.blocks(self.stem(source - 0.5))))
@@ -70,84 +78,73 @@ def area_latent(source: Tensor) -> Tensor:
 
 
 class TinyAEDecoder(nn.Module):
-    """(N, 6, h, w) restored latent and (N, F, h, w) features to (N, 24, h, w) source, 0..1."""
+    """(N, 3, h, w) restored latent and (N, C, h, w) features to (N, 6, h, w) source, 0..1."""
 
-    def __init__(self, features: int, channels: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(2 * LATENT_CHANNELS + features, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
-        self.head = zero_initialised(nn.Conv2d(channels, SOURCE_CHANNELS, 3, padding=1))
-        self.enlarge = nn.ParameterDict({str(s): bicubic_kernel() for s in LATENT_SCALES})
+        self.head = zero_initialised(nn.Conv2d(channels, RESTORED_CHANNELS, 3, padding=1))
+        self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 
     def forward(self, latent: Tensor, features: Tensor, scale: int) -> Tensor:
-        x = self.stem(torch.cat([with_detail(latent), features], dim=1))
-        residual: Tensor = self.head(F.relu(self.blocks(x))) * RESIDUAL_GAIN
+        residual: Tensor = self.head(self.blocks(features)) * RESIDUAL_GAIN
         with torch.autocast(latent.device.type, enabled=False):  # bf16 would cost half a level
             return enlarged_latent(latent.float(), self.enlarge[str(scale)]) + residual
 
 
 def enlarged_latent(latent: Tensor, kernel: Tensor) -> Tensor:
-    """x 2 of a latent, on the grid: (N, 6, h, w) -> (N, 24, h, w).
+    """x 2 of the luma, (N, 3, h, w) -> (N, 6, h, w); chroma has its size already."""
+    luma = filtered(latent[:, :1], kernel)
+    return torch.cat([luma, latent[:, 1:]], dim=1)
 
-    As one 3 x 3 convolution: folded planes need no shuffling back and forth.
+
+def filtered(plane: Tensor, kernel: Tensor) -> Tensor:
+    """(N, I, h, w) through a kernel (O, I, k, k), the border repeated: (N, O, h, w)."""
+    reach = kernel.shape[2] // 2
+    return F.conv2d(F.pad(plane, (reach,) * 4, mode="replicate"), kernel)
+
+
+def lanczos_kernel(ratio: int, fold: int = 1) -> Tensor:
+    """Lanczos enlargement of a plane as one convolution of its folded samples.
+
+    (ratio^2, fold^2, k, k): `fold` samples a side become `ratio`, at each place of the kernel.
     """
-    return F.conv2d(F.pad(latent, (1, 1, 1, 1), mode="replicate"), kernel)
+    cells = 2 * math.ceil(LANCZOS_LOBES / fold) + 1
+    line = torch.zeros(ratio, cells * fold)  # output sample of the cell <- samples of all cells
+    for out in range(ratio):
+        place = (out + 0.5) * fold / ratio - 0.5 + cells // 2 * fold
+        for sample in range(cells * fold):
+            line[out, sample] = _lanczos(abs(place - sample))
+    line = (line / line.sum(1, keepdim=True)).reshape(ratio, cells, fold)
+    kernel = torch.einsum("oki,plj->opijkl", line, line)
+    return kernel.reshape(ratio**2, fold**2, cells, cells)
 
 
-def bicubic_kernel() -> Tensor:
-    """(24, 6, 3, 3): x 2 between the folded planes, Catmull-Rom for luma, bilinear for chroma.
-
-    Luma has two samples a cell, so that three cells hold the four that a cubic needs.
-    """
-    kernel = torch.zeros(SOURCE_CHANNELS, LATENT_CHANNELS, 3, 3)
-    kernel[:16, :4] = _folded_enlargement(2, _cubic)
-    kernel[16:20, 4:5] = kernel[20:, 5:] = _folded_enlargement(1, _linear)
-    return kernel
-
-
-def _folded_enlargement(fold: int, weight: Callable[[float], float]) -> Tensor:
-    """(4 fold^2, fold^2, 3, 3): x 2 of a plane folded by `fold`, neighbours included."""
-    line = torch.zeros(2 * fold, 3 * fold)  # output sample of the cell <- sample of three cells
-    for out in range(2 * fold):
-        place = (out + 0.5) / 2 - 0.5 + fold
-        for sample in range(3 * fold):
-            line[out, sample] = weight(abs(place - sample))
-    cells = line.reshape(2 * fold, 3, fold)
-    kernel = torch.einsum("oki,plj->opijkl", cells, cells)
-    return kernel.reshape(4 * fold**2, fold**2, 3, 3)
-
-
-def _linear(distance: float) -> float:
-    return max(0.0, 1.0 - distance)
-
-
-def _cubic(distance: float) -> float:
-    """Catmull-Rom: the cubic with a = -1/2."""
-    if distance <= 1:
-        return 1.5 * distance**3 - 2.5 * distance**2 + 1
-    if distance < 2:
-        return -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    return 0.0
+def _lanczos(distance: float) -> float:
+    """sinc(x) sinc(x / LOBES) within as many samples."""
+    if distance >= LANCZOS_LOBES:
+        return 0.0
+    x = math.pi * max(distance, 1e-9)
+    return LANCZOS_LOBES * math.sin(x) * math.sin(x / LANCZOS_LOBES) / x**2
 
 
 def with_detail(latent: Tensor) -> Tensor:
-    """(N, 6, h, w) latent, 0..1, to (N, 12, h, w): its values, and its raised local detail.
+    """(N, 3, h, w) latent, 0..1, to (N, 6, h, w): its values, and its raised local detail.
 
     Detail is a hundredth of the values' range: without raising it, training first has to find the
     high-pass filters, and hardly does.
     """
-    padded = F.pad(latent, (1, 1, 1, 1), mode="replicate")
-    detail = F.conv2d(padded, DETAIL_KERNEL.to(latent))
+    with torch.autocast(latent.device.type, enabled=False):  # bf16 would cost half a level
+        reach = DETAIL_SIDE // 2
+        padded = F.pad(latent.float(), (reach,) * 4, mode="replicate")
+        detail = F.conv2d(padded, DETAIL_KERNEL.to(latent.device), groups=LATENT_CHANNELS)
     return torch.cat([latent - 0.5, detail], dim=1)
 
 
 def _detail_kernel() -> Tensor:
-    """(6, 6, 3, 3): DETAIL_GAIN times the difference from the mean of 3 x 3 cells, by plane."""
-    kernel = torch.zeros(LATENT_CHANNELS, LATENT_CHANNELS, 3, 3)
-    for plane in ((0, 1, 2, 3), (4,), (5,)):
-        for channel in plane:
-            kernel[channel, list(plane)] = -1 / (9 * len(plane))
-            kernel[channel, channel, 1, 1] += 1
+    """(3, 1, k, k): DETAIL_GAIN times the difference from the mean around, of each plane."""
+    kernel = torch.full((LATENT_CHANNELS, 1, DETAIL_SIDE, DETAIL_SIDE), -1 / DETAIL_SIDE**2)
+    kernel[:, :, DETAIL_SIDE // 2, DETAIL_SIDE // 2] += 1
     return kernel * DETAIL_GAIN
 
 

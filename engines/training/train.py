@@ -35,7 +35,8 @@ from engines.networks.pipeline import (
     PlaneTensors,
     StreamerHalf,
     ViewerHalf,
-    source_on_grid,
+    source_on_half,
+    source_on_quarter,
     split_latent,
 )
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
@@ -178,7 +179,7 @@ def joint_loss(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
     condition = torch.stack(
         [torch.from_numpy(condition_vector(float(q), batch.scale, bits)) for q in qp]
     )
-    source = source_on_grid(*batch.source)
+    source = source_on_half(*batch.source)
     with _autocast(trainer.device):
         sent = trainer.streamer(*batch.source, batch.scale)
     carried, sample_bits = [], torch.zeros(count)
@@ -188,7 +189,7 @@ def joint_loss(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
         sample_bits = sample_bits + per_sample * (1.0 if index == 0 else 0.25)
     with _autocast(trainer.device):
         restored = trainer.viewer(carried[0], carried[1], carried[2], condition, batch.scale)
-    natural = natural_distance(sent, source, batch.scale)
+    natural = natural_distance(sent, source_on_quarter(*batch.source), batch.scale)
     step = step_size(qp) / 255
     rate = LAMBDA_PER_STEP * step * sample_bits / batch.scale**2
     close = distortion(restored.float(), source)
@@ -217,7 +218,7 @@ def streams_loss(
     """Decoded latents of real streams -> restorer."""
     assert batch.latent is not None
     assert batch.condition is not None
-    source = source_on_grid(*batch.source)
+    source = source_on_half(*batch.source)
     y, u, v = batch.latent
     with _autocast(trainer.device):
         restored = trainer.viewer(y, u, v, batch.condition, batch.scale)
