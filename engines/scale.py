@@ -9,10 +9,10 @@ only the carrier knows: its QP at one scale says whether the next one would look
 from __future__ import annotations
 
 # bits per source pixel from which a smaller scale is the better guess
-SCALE_LADDER = ((0.035, 1), (0.008, 2), (0.003, 3), (0.0, 4))
-COARSER_ABOVE_QP = {1: 42.0, 2: 41.0, 3: 38.5}  # scale -> QP from which the next one wins
+SCALE_LADDER = ((0.035, 1), (0.0045, 2), (0.0025, 3), (0.0, 4))
+COARSER_ABOVE_QP = {1: 42.0, 2: 43.0, 3: 44.5}  # scale -> QP from which the next one wins
 # a step is taken back well below the QP that it leads to (about 9, 7 and 4 lower)
-FINER_BELOW_QP = {2: 26.0, 3: 32.5, 4: 33.5}
+FINER_BELOW_QP = {2: 26.0, 3: 35.5, 4: 39.5}
 
 
 def choose_scale(width: int, height: int, fps: float, bitrate_bps: int) -> int:
