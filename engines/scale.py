@@ -12,7 +12,7 @@ from __future__ import annotations
 SCALE_LADDER = ((0.035, 1), (0.0045, 2), (0.0025, 3), (0.0, 4))
 COARSER_ABOVE_QP = {1: 42.0, 2: 43.0, 3: 44.5}  # scale -> QP from which the next one wins
 # a step is taken back well below the QP that it leads to (about 9, 7 and 4 lower)
-FINER_BELOW_QP = {2: 26.0, 3: 35.5, 4: 39.5}
+FINER_BELOW_QP = {2: 27.0, 3: 35.5, 4: 39.5}
 
 
 def choose_scale(width: int, height: int, fps: float, bitrate_bps: int) -> int:
