@@ -45,6 +45,11 @@ class DCPUnetConfig:
     heads: int
     exchange: int = 8  # channels on 1/4 of the source that travel between the two sides
 
+    @property
+    def token_side(self) -> int:
+        """Of a token, in samples of the latent on 1/2 of the source."""
+        return 2 * self.fold
+
 
 class Attention(nn.Module):
     """Self-attention over groups of tokens, (G, T, C) -> (G, T, C)."""
@@ -115,8 +120,8 @@ class LocalFeatureBlock(nn.Module):
 class Levels(nn.Module):
     """The condition's scale and shift vectors, (N, K) -> twice (N, C, 1, 1); they start as 1 and 0.
 
-    For small tensors only: on the local features, a scale would cost as much as a tenth of the
-    network.
+    For small tensors only: on the local features, a scale cost a twentieth of the time of
+    `lite` (docs/decisions.md).
     """
 
     def __init__(self, channels: int) -> None:
@@ -133,7 +138,7 @@ class Stage(nn.Module):
 
     def __init__(self, config: DCPUnetConfig, strided: bool) -> None:
         super().__init__()
-        self.token_side = 2 * config.fold
+        self.token_side = config.token_side
         self.gfb = GlobalFeatureBlock(config.width, config.heads, strided)
         self.lfb = LocalFeatureBlock(config.channels)
         self.to_local = nn.Sequential(
@@ -158,7 +163,7 @@ class DCPUnet(nn.Module):
 
     def __init__(self, config: DCPUnetConfig) -> None:
         super().__init__()
-        self.token_side = 2 * config.fold  # on 1/2 of the source
+        self.token_side = config.token_side
         channels = config.channels
         self.stem = nn.Conv2d(2 * LATENT_CHANNELS, channels, 3, padding=1)
         self.input_levels = Levels(2 * LATENT_CHANNELS)
@@ -179,9 +184,7 @@ class DCPUnet(nn.Module):
         x = with_detail(latent) * level + shift
         level, shift = self.token_levels(condition)
         tokens = self.embed(x) * level + shift
-        tokens = _pad_to(
-            tokens, _whole(tokens.shape[2], WINDOW[0]), _whole(tokens.shape[3], WINDOW[1])
-        )
+        tokens = _pad_to_whole(tokens, *WINDOW)
         local = self.stem(x)
         for stage in self.stages:
             local, tokens = stage(local, tokens)
@@ -191,8 +194,7 @@ class DCPUnet(nn.Module):
 
     def padded(self, latent: Tensor) -> Tensor:
         """The latent with its border repeated until it is whole tokens."""
-        side = self.token_side
-        return _pad_to(latent, _whole(latent.shape[2], side), _whole(latent.shape[3], side))
+        return _pad_to_whole(latent, self.token_side, self.token_side)
 
 
 def _folding(channels: int, config: DCPUnetConfig) -> nn.Sequential:
@@ -206,6 +208,11 @@ def _folding(channels: int, config: DCPUnetConfig) -> nn.Sequential:
 def _whole(size: int, part: int) -> int:
     """`size` rounded up to whole parts (no negative division: ONNX rounds those towards zero)."""
     return (size + part - 1) // part * part
+
+
+def _pad_to_whole(x: Tensor, rows: int, columns: int) -> Tensor:
+    """Repeat the border until (N, C, h, w) is whole parts of (rows, columns)."""
+    return _pad_to(x, _whole(x.shape[2], rows), _whole(x.shape[3], columns))
 
 
 def _pad_to(x: Tensor, height: int, width: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.networks.pipeline import PlaneTensors, StreamerHalf, ViewerHalf, restored_planes
+from engines.networks.pipeline import PlaneTensors, StreamerHalf, ViewerHalf, unfolded_planes
 
 STREAMER_INPUTS = ("y", "u", "v")  # uint8, padded source
 VIEWER_INPUTS = ("y", "u", "v", "condition")  # float32 0..255, and engines.condition
@@ -34,4 +34,4 @@ class ViewerGraph(nn.Module):
     def forward(self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor) -> PlaneTensors:
         restored = self.network(y, u, v, condition, self.scale)
         whole = torch.floor(torch.clamp(restored * 255 + 0.5, 0, 255)).to(torch.uint8)
-        return restored_planes(whole)
+        return unfolded_planes(whole)

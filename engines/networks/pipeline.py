@@ -25,7 +25,7 @@ class StreamerHalf(nn.Module):
         self.encoder = TinyAEEncoder(channels, dilations)
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
-        luma, chroma_u, chroma_v = split_latent(self.encoder(source_on_quarter(y, u, v)))
+        luma, chroma_u, chroma_v = unfolded_planes(self.encoder(source_on_quarter(y, u, v)))
         return (
             gaussian_downscale(luma, scale) * 255,
             gaussian_downscale(chroma_u, scale) * 255,
@@ -42,7 +42,7 @@ class ViewerHalf(nn.Module):
         self.decoder = TinyAEDecoder(unet.channels, dilations)
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int) -> Tensor:
-        """(N, 6, H / 2, W / 2) restored source, 0..1, unclipped: `restored_planes` unfolds it."""
+        """(N, 6, H / 2, W / 2) restored source, 0..1, unclipped, for `unfolded_planes`."""
         degraded = latent_on_half(y, u, v, scale)
         height, width = degraded.shape[2:]
         latent, features = self.unet(self.unet.padded(degraded), condition)
@@ -55,11 +55,6 @@ def source_on_quarter(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
     luma = F.pixel_unshuffle(y.float(), 4)
     chroma = F.pixel_unshuffle(torch.cat([u, v], dim=1).float(), 2)
     return torch.cat([luma, chroma], dim=1) / 255
-
-
-def split_latent(latent: Tensor) -> PlaneTensors:
-    """(N, 6, h, w) of the encoder to a luma plane of (2h, 2w) and two chroma planes of (h, w)."""
-    return F.pixel_shuffle(latent[:, :4], 2), latent[:, 4:5], latent[:, 5:6]
 
 
 def latent_on_half(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:
@@ -80,9 +75,12 @@ def source_on_half(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
     return torch.cat([F.pixel_unshuffle(y.float(), 2), u.float(), v.float()], dim=1) / 255
 
 
-def restored_planes(restored: Tensor) -> PlaneTensors:
-    """The inverse of `source_on_half`, in the units of `restored`."""
-    return F.pixel_shuffle(restored[:, :4], 2), restored[:, 4:5], restored[:, 5:6]
+def unfolded_planes(folded: Tensor) -> PlaneTensors:
+    """(N, 6, h, w), a latent or a restored picture, to luma of (2h, 2w) and two chroma planes.
+
+    The inverse of `source_on_half`, in the units of `folded`.
+    """
+    return F.pixel_shuffle(folded[:, :4], 2), folded[:, 4:5], folded[:, 5:6]
 
 
 # of the luma, as constants of the exported graphs: x 2, and two samples to three

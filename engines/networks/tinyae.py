@@ -21,9 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SOURCE_CHANNELS = 24  # 16 luma + 4 + 4 chroma, folded, on 1/4 of the source
-FOLDED_LATENT_CHANNELS = 6  # 4 luma + 1 + 1 chroma there
+FOLDED_CHANNELS = 6  # 4 luma + 1 + 1 chroma: a picture on 1/2 of its size, as latent or restored
 LATENT_CHANNELS = 3  # on 1/2 of the source, chroma enlarged
-RESTORED_CHANNELS = 6  # 4 luma, folded, + 1 + 1 chroma on 1/2 of the source
 LATENT_SCALES = (2, 3, 4)  # of the carried latent
 DETAIL_GAIN = 8.0
 DETAIL_SIDE = 5  # samples whose mean is taken off
@@ -61,7 +60,7 @@ class TinyAEEncoder(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(SOURCE_CHANNELS, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
-        self.head = zero_initialised(nn.Conv2d(channels, FOLDED_LATENT_CHANNELS, 3, padding=1))
+        self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
 
     def forward(self, source: Tensor) -> Tensor:
         residual: Tensor = self.head(F.relu(self.blocks(self.stem(source - 0.5))))
@@ -83,7 +82,7 @@ class TinyAEDecoder(nn.Module):
     def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
-        self.head = zero_initialised(nn.Conv2d(channels, RESTORED_CHANNELS, 3, padding=1))
+        self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 
     def forward(self, latent: Tensor, features: Tensor, scale: int) -> Tensor:
@@ -98,10 +97,10 @@ def enlarged_latent(latent: Tensor, kernel: Tensor) -> Tensor:
     return torch.cat([luma, latent[:, 1:]], dim=1)
 
 
-def filtered(plane: Tensor, kernel: Tensor) -> Tensor:
-    """(N, I, h, w) through a kernel (O, I, k, k), the border repeated: (N, O, h, w)."""
+def filtered(planes: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
+    """(N, I, h, w) through a kernel (O, I / groups, k, k), the border repeated: (N, O, h, w)."""
     reach = kernel.shape[2] // 2
-    return F.conv2d(F.pad(plane, (reach,) * 4, mode="replicate"), kernel)
+    return F.conv2d(F.pad(planes, (reach,) * 4, mode="replicate"), kernel, groups=groups)
 
 
 def lanczos_kernel(ratio: int, fold: int = 1) -> Tensor:
@@ -135,9 +134,7 @@ def with_detail(latent: Tensor) -> Tensor:
     high-pass filters, and hardly does.
     """
     with torch.autocast(latent.device.type, enabled=False):  # bf16 would cost half a level
-        reach = DETAIL_SIDE // 2
-        padded = F.pad(latent.float(), (reach,) * 4, mode="replicate")
-        detail = F.conv2d(padded, DETAIL_KERNEL.to(latent.device), groups=LATENT_CHANNELS)
+        detail = filtered(latent.float(), DETAIL_KERNEL.to(latent.device), LATENT_CHANNELS)
     return torch.cat([latent - 0.5, detail], dim=1)
 
 

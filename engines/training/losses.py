@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engines.evaluation.perceptual import LpipsSq, rgb_from_yuv
-from engines.networks.pipeline import PlaneTensors, restored_planes
+from engines.networks.pipeline import PlaneTensors, unfolded_planes
 
 CHARBONNIER_EPSILON = 1e-3
 SQUARED_ERROR_FLOOR = 1e-6
@@ -44,7 +44,7 @@ class PerceptualLoss(nn.Module):
         self.lpips = LpipsSq(folder)
 
     def forward(self, restored: Tensor, source: Tensor) -> Tensor:
-        out: Tensor = self.lpips(_rgb(restored_planes(restored)), _rgb(restored_planes(source)))
+        out: Tensor = self.lpips(_rgb(unfolded_planes(restored)), _rgb(unfolded_planes(source)))
         return out
 
 

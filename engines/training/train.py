@@ -37,7 +37,7 @@ from engines.networks.pipeline import (
     ViewerHalf,
     source_on_half,
     source_on_quarter,
-    split_latent,
+    unfolded_planes,
 )
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import area_latent
@@ -204,7 +204,7 @@ def joint_loss(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
 
 def natural_distance(sent: PlaneTensors, source: Tensor, scale: int) -> Tensor:
     """How far the latent is from the plain small picture: (N,), in units of 0..1."""
-    plain = split_latent(area_latent(source))
+    plain = unfolded_planes(area_latent(source))
     parts = [
         charbonnier(a.float() / 255, gaussian_downscale(b, scale))
         for a, b in zip(sent, plain, strict=True)
@@ -235,9 +235,9 @@ def streams_loss(
     return figures
 
 
-def _quarter(grid: Tensor) -> Tensor:
+def _quarter(folded: Tensor) -> Tensor:
     """The first quarter of a crop: the perceptual network costs more than the one in training."""
-    return grid[:, :, : grid.shape[2] // 2, : grid.shape[3] // 2]
+    return folded[:, :, : folded.shape[2] // 2, : folded.shape[3] // 2]
 
 
 def _rank() -> int:

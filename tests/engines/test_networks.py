@@ -6,23 +6,24 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import Interpolation
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
 
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from engines.codebook import Codebook
+from engines.codec import PLAIN, open_restorer
 from engines.condition import CONDITION_SIZE, QP_KNOTS, condition_vector
-from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
-from engines.latent import latent_size, padded_size
+from engines.frame import Planes, planes_from_video_frame
+from engines.latent import Latent, latent_size, padded_size
 from engines.networks.downscale import gaussian_downscale
-from engines.networks.pipeline import restored_planes, source_on_half
+from engines.networks.pipeline import source_on_half, unfolded_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import filtered, lanczos_kernel
 from engines.runtimes.onnx import OnnxRuntime
 from engines.runtimes.torch import TorchRuntime
-from engines.weight_store import ENCODER, WeightStore
+from engines.weight_store import ENCODER, NO_NETWORK, WeightStore
 
 PARAMETERS = {"720p": 10.8e6, "1080p": 15.9e6, "1440p": 17.5e6}
 
@@ -72,13 +73,10 @@ def test_untrained_encoder_sends_area_means() -> None:
 def test_untrained_viewer_shows_the_lanczos_enlargement(scale: int) -> None:
     y, u, v = photograph(240, 192)
     small = [F.interpolate(p.float(), scale_factor=1 / scale, mode="area") for p in (y, u, v)]
-    shown = restored_planes(build_viewer("lite")(*small, torch.zeros(1, CONDITION_SIZE), scale))
+    shown = unfolded_planes(build_viewer("lite")(*small, torch.zeros(1, CONDITION_SIZE), scale))
     carried = Planes(*(p[0, 0].round().byte().numpy() for p in small))
-    enlarged = planes_from_video_frame(
-        planes_to_video_frame(carried).reformat(
-            240, 192, "yuv420p", interpolation=Interpolation.LANCZOS
-        )
-    )
+    latent = Latent(carried, 240, 192, scale, Codebook.uniform(8), 30.0, 1, 2)
+    enlarged = open_restorer(PLAIN, NO_NETWORK, threads=1).restore([latent])[0].planes
     # swscale rounds its filters; at scales 3 and 4 we enlarge in two steps
     ours, theirs = (shown[0] * 255)[0, 0], torch.from_numpy(enlarged.y.astype(np.float32))
     inside = (slice(12, -12), slice(12, -12))
@@ -88,7 +86,7 @@ def test_untrained_viewer_shows_the_lanczos_enlargement(scale: int) -> None:
 
 def test_folded_pictures_and_planes_are_inverses() -> None:
     y, u, v = planes(64, 48)
-    for got, want in zip(restored_planes(source_on_half(y, u, v)), (y, u, v), strict=True):
+    for got, want in zip(unfolded_planes(source_on_half(y, u, v)), (y, u, v), strict=True):
         assert torch.equal((got * 255).round(), want.float())
 
 
