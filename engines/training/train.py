@@ -307,7 +307,7 @@ def main() -> None:
     parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
     parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
     parser.add_argument(
-        "--start", type=Path, help="checkpoint, or folder of weights, to start from"
+        "--start-from", type=Path, help="checkpoint, or folder of weights, to start from"
     )
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
@@ -320,8 +320,8 @@ def main() -> None:
         args.preset, args.crop, args.batch, args.rate, args.steps, args.perceptual, args.seed
     )
     trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))
-    if not trainer.resume() and args.start:
-        trainer.start_from(args.start)
+    if not trainer.resume() and args.start_from:
+        trainer.start_from(args.start_from)
     seed = settings.seed + trainer.step + _rank() * SEED_STRIDE
     if args.stage == "joint":
         clips = ClipBatches(args.data, settings.crop, settings.batch, seed)
