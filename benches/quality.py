@@ -37,6 +37,7 @@ from benches.channels import (
 from benches.points import Point, ResultsFile, hd_factor
 from benches.rates import RateSearch
 from engines.codec import engine_names, open_encoder, open_restorer
+from engines.detail import finest_detail
 from engines.errors import EngineError
 from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, shortened
 from engines.evaluation.measures import measure
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 RATES_KBPS = (75.0, 150.0, 300.0, 600.0)  # 720p-equivalent
 PERCEPTUAL_FRAMES = 4  # of each clip
 THREADS = 2
-AUTO_SCALE = f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP}"
+AUTO_SCALE = f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP} by detail"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class ClipBench:
         self._halves = encoder, restorer
         self._perceptual = perceptual
         self._channels: dict[tuple[str, int], tuple[Channel, RateSearch]] = {}
+        self._detail = finest_detail(clip.pictures[len(clip.pictures) // 2].y)
 
     def measure(self, method: str, rate_kbps: float, source: str) -> tuple[Point, list[Planes]]:
         """One point, and the pictures that it was measured on."""
@@ -138,7 +140,7 @@ class ClipBench:
             seen.add(scale)
             _, search = self._opened(name, scale)
             _, stream = search.at(self._bits_at(rate_kbps))
-            scale = better_scale(scale, stream.qp)
+            scale = better_scale(scale, stream.qp, self._detail)
         return self._opened(name, scale)
 
     def _bits_at(self, rate_kbps: float) -> float:

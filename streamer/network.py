@@ -101,6 +101,7 @@ class Network:
         if shape != self._format:
             self._format, self._shown_scale = shape, None
             self._scale.start(*shape)
+        self._scale.look(shot.frame)
         scale = self._scale.scale
         if scale != self._shown_scale:
             self._tell(scale, *shape)

@@ -1,6 +1,6 @@
 """Scale control: fits `--scale auto` to what the carrier makes of the picture.
 
-    Network --scale--> latent -> Carrier --QP--> ScaleControl
+    Network --picture--> ScaleControl --scale--> Network -> latent -> Carrier --QP--> ScaleControl
 
 A change costs an IRAP, so that QPs are averaged over a window first; a change that would take the
 last one back waits longer each time.
@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import threading
 
+from engines.detail import finest_detail
+from engines.frame import Frame
 from engines.scale import better_scale, choose_scale
 
+LOOK_EVERY_US = 500_000  # of capture time
+LOOK_SHARE = 0.3  # of a new look at the detail, beside the earlier ones
 WINDOW_US = 2_000_000  # of capture time
 PICTURES_MIN = 10  # of a window
 PATIENCE_US = (WINDOW_US, 10_000_000, 60_000_000)  # before the first, second, later reversals
@@ -29,6 +33,8 @@ class ScaleControl:
         self._reversals = 0
         self._since_us: int | None = None  # of the scale's first picture
         self._window: list[tuple[int, float]] = []  # capture time, QP
+        self._detail: float | None = None
+        self._looked_us = 0
 
     @property
     def scale(self) -> int:
@@ -40,12 +46,24 @@ class ScaleControl:
         with self._lock:
             self._scale = self._fixed or choose_scale(width, height, fps, self._bitrate_bps)
             self._from, self._reversals = None, 0
+            self._detail = None
             self._forget()
+
+    def look(self, frame: Frame) -> None:
+        """A picture comes; now and then its detail is measured."""
+        since_us = frame.captured_us - self._looked_us
+        if self._fixed or (self._detail is not None and 0 <= since_us < LOOK_EVERY_US):
+            return
+        seen = finest_detail(frame.planes.y)
+        with self._lock:
+            self._looked_us = frame.captured_us
+            before = seen if self._detail is None else self._detail
+            self._detail = before + LOOK_SHARE * (seen - before)
 
     def coded(self, scale: int, qp: float, irap: bool, captured_us: int) -> None:
         """A picture was coded. Its QP counts, unless it is an IRAP or of a scale that is over."""
         with self._lock:
-            if self._fixed or scale != self._scale:
+            if self._fixed or scale != self._scale or self._detail is None:
                 return
             if self._since_us is None:
                 self._since_us = captured_us
@@ -54,11 +72,11 @@ class ScaleControl:
             self._window.append((captured_us, qp))
             if captured_us - self._window[0][0] < WINDOW_US or len(self._window) < PICTURES_MIN:
                 return
-            self._decide(sum(q for _, q in self._window) / len(self._window), captured_us)
+            qp = sum(q for _, q in self._window) / len(self._window)
+            self._decide(better_scale(self._scale, qp, self._detail), captured_us)
 
-    def _decide(self, qp: float, now_us: int) -> None:
+    def _decide(self, wanted: int, now_us: int) -> None:
         self._window = []
-        wanted = better_scale(self._scale, qp)
         if wanted == self._scale:
             return
         if wanted == self._from:

@@ -1,12 +1,23 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from engines.frame import Frame, Planes
 from engines.scale import COARSER_ABOVE_QP, FINER_BELOW_QP, better_scale
-from streamer.scale_control import PATIENCE_US, WINDOW_US, ScaleControl
+from streamer.scale_control import LOOK_EVERY_US, PATIENCE_US, WINDOW_US, ScaleControl
 
 FRAME_US = 40_000
 HARD, EASY = 51.0, 10.0
+DETAIL = 16.0  # squared levels; worth 12 QP
+
+
+def picture(detail: float, captured_us: int = 0) -> Frame:
+    """Stripes of one sample."""
+    luma = np.full((64, 64), 128, np.uint8)
+    luma[:, ::2] += np.uint8(2 * detail**0.5)
+    chroma = np.full((32, 32), 128, np.uint8)
+    return Frame(Planes(luma, chroma, chroma), captured_us // FRAME_US, captured_us)
 
 
 class Stream:
@@ -17,10 +28,11 @@ class Stream:
         self.control.start(1280, 720, 25.0)
         self.now_us = 0
 
-    def run(self, qp: float, duration_us: int) -> int:
+    def run(self, qp: float, duration_us: int, detail: float = DETAIL) -> int:
         end_us = self.now_us + duration_us
         while self.now_us < end_us:
             irap = self.now_us % 10_000_000 == 0
+            self.control.look(picture(detail, self.now_us))
             self.control.coded(self.control.scale, 51.0 if irap else qp, irap, self.now_us)
             self.now_us += FRAME_US
         return self.control.scale
@@ -42,7 +54,7 @@ def test_an_easy_picture_gets_a_finer_scale() -> None:
 
 def test_a_picture_between_the_borders_stays() -> None:
     stream = Stream()
-    middle = (COARSER_ABOVE_QP[2] + FINER_BELOW_QP[2]) / 2
+    middle = (COARSER_ABOVE_QP[2] + FINER_BELOW_QP[2] + 12) / 2
     assert stream.run(middle, 20 * WINDOW_US) == 2
 
 
@@ -70,6 +82,7 @@ def test_pictures_of_a_scale_that_is_over_do_not_count() -> None:
     control = ScaleControl(None, 230_000)
     control.start(1280, 720, 25.0)
     for number in range(500):
+        control.look(picture(DETAIL, number * FRAME_US))
         control.coded(4, EASY, False, number * FRAME_US)
     assert control.scale == 2
 
@@ -84,5 +97,43 @@ def test_a_new_format_starts_from_the_bitrate() -> None:
 @pytest.mark.parametrize(("scale", "lower"), [(2, 9), (3, 7), (4, 4)])
 def test_a_step_does_not_ask_for_its_own_undoing(scale: int, lower: int) -> None:
     """A coarser scale lowers the QP by about that much (dev clips)."""
-    assert better_scale(scale - 1, COARSER_ABOVE_QP[scale - 1] + 0.1) == scale
-    assert better_scale(scale, COARSER_ABOVE_QP[scale - 1] - lower) == scale
+    border = COARSER_ABOVE_QP[scale - 1] + (12 if scale == 2 else 0)
+    assert better_scale(scale - 1, border + 0.1, DETAIL) == scale
+    assert better_scale(scale, border - lower, DETAIL) == scale
+
+
+def test_fine_detail_keeps_the_full_size_at_a_higher_qp() -> None:
+    assert better_scale(1, 40.0, 16.0) == 2
+    assert better_scale(1, 40.0, 64.0) == 1
+    assert better_scale(2, 35.0, 16.0) == 2
+    assert better_scale(2, 35.0, 64.0) == 1
+
+
+@pytest.mark.parametrize("detail", [0.0, 1e6])
+def test_any_detail_leaves_room_between_the_borders(detail: float) -> None:
+    assert better_scale(1, HARD, detail) == 2
+    assert better_scale(2, EASY, detail) == 1
+    assert better_scale(2, 40.0, detail) == 2
+
+
+def test_the_detail_is_followed_slowly() -> None:
+    stream = Stream()
+    stream.run(33.0, WINDOW_US - LOOK_EVERY_US, detail=1.0)
+    # one look of four is new when the window is full
+    assert stream.run(33.0, LOOK_EVERY_US + 3 * FRAME_US, detail=100.0) == 2
+    assert stream.run(33.0, 3 * WINDOW_US, detail=100.0) == 1
+
+
+def test_without_a_look_nothing_changes() -> None:
+    control = ScaleControl(None, 230_000)
+    control.start(1280, 720, 25.0)
+    for number in range(500):
+        control.coded(2, EASY, False, number * FRAME_US)
+    assert control.scale == 2
+
+
+def test_a_clock_that_goes_back_does_not_stop_the_looks() -> None:
+    stream = Stream()
+    stream.control.look(picture(1.0, 10**12))
+    stream.run(32.0, 3 * WINDOW_US, detail=100.0)
+    assert stream.control.scale == 1
