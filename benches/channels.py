@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from av.video.reformatter import Interpolation
-
 from daemon.figures import Figures
 from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture
 from engines.codec import PLAIN, open_restorer
 from engines.evaluation.clips import Clip
-from engines.frame import Frame, Planes, planes_from_video_frame, planes_to_video_frame
+from engines.frame import Frame, Planes, resized
 from engines.latent import Latent
 from link.access_unit import AccessUnit
 from streamer.side_info import SideInfoWriter
@@ -151,16 +149,6 @@ def frames_of(clip: Clip) -> list[Frame]:
         Frame(planes, number, round(number * 1e6 / clip.fps))
         for number, planes in enumerate(clip.pictures)
     ]
-
-
-def resized(planes: Planes, size: tuple[int, int]) -> Planes:
-    """The picture at another size (width, height), by Lanczos both ways."""
-    if _size(planes) == size:
-        return planes
-    picture = planes_to_video_frame(planes)
-    return planes_from_video_frame(
-        picture.reformat(*size, "yuv420p", interpolation=Interpolation.LANCZOS)
-    )
 
 
 def _size(planes: Planes) -> tuple[int, int]:

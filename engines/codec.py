@@ -18,7 +18,7 @@ from av.video.reformatter import Interpolation
 from engines.codebook import Codebook
 from engines.condition import condition_vector
 from engines.errors import UnknownEngineError, WeightsError
-from engines.frame import Frame, Planes, planes_from_video_frame, planes_to_video_frame
+from engines.frame import Frame, Planes, resized
 from engines.latent import Latent, latent_size, padded_size
 from engines.runtimes import Runtime
 from engines.runtimes.onnx import OnnxRuntime
@@ -80,7 +80,7 @@ class LatentEncoder(_Half):
         elif self._store is None:
             codebook = Codebook.uniform(bits)
             size = latent_size(frame.width, frame.height, scale)
-            small = _resize(padded, size, Interpolation.AREA)
+            small = resized(padded, size, Interpolation.AREA)
             planes = _compress(codebook, [p.astype(np.float32) for p in small.channels])
         else:
             codebook = self._store.codebook(bits)
@@ -197,7 +197,7 @@ def _enlarge(latent: Latent) -> Frame:
         y, u, v = (np.rint(p).astype(np.uint8) for p in _expand(latent))
         planes = Planes(y, u, v)
     size = padded_size(latent.source_width, latent.source_height, latent.scale)
-    return _frame(latent, _resize(planes, size, Interpolation.LANCZOS))
+    return _frame(latent, resized(planes, size))
 
 
 def _frame(latent: Latent, padded: Planes) -> Frame:
@@ -220,12 +220,3 @@ def _pad(planes: Planes, width: int, height: int) -> Planes:
         for p, (rows, columns) in zip(planes.channels, shapes, strict=True)
     )
     return Planes(y, u, v)
-
-
-def _resize(planes: Planes, size: tuple[int, int], interpolation: Interpolation) -> Planes:
-    if (planes.width, planes.height) == size:
-        return planes
-    picture = planes_to_video_frame(planes)
-    return planes_from_video_frame(
-        picture.reformat(size[0], size[1], "yuv420p", interpolation=interpolation)
-    )

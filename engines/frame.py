@@ -65,7 +65,11 @@ class Frame:
         return self.planes.height
 
 
-def planes_from_video_frame(picture: av.VideoFrame, size: tuple[int, int] | None = None) -> Planes:
+def planes_from_video_frame(
+    picture: av.VideoFrame,
+    size: tuple[int, int] | None = None,
+    interpolation: Interpolation = Interpolation.LANCZOS,
+) -> Planes:
     """The planes of a decoded picture, converted and, with `size` (width, height), resized."""
     width, height = size or (picture.width, picture.height)
     if (picture.width, picture.height, picture.format.name) != (width, height, "yuv420p"):
@@ -74,7 +78,7 @@ def planes_from_video_frame(picture: av.VideoFrame, size: tuple[int, int] | None
             height=height,
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709 if picture.format.is_rgb else None,
-            interpolation=Interpolation.LANCZOS,
+            interpolation=interpolation,
         )
     half = ((height + 1) // 2, (width + 1) // 2)
     shapes = ((height, width), half, half)
@@ -89,6 +93,15 @@ def planes_to_video_frame(planes: Planes) -> av.VideoFrame:
         rows = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)
         rows[: source.shape[0], : source.shape[1]] = source
     return picture
+
+
+def resized(
+    planes: Planes, size: tuple[int, int], interpolation: Interpolation = Interpolation.LANCZOS
+) -> Planes:
+    """The picture at another size (width, height)."""
+    if (planes.width, planes.height) == size:
+        return planes
+    return planes_from_video_frame(planes_to_video_frame(planes), size, interpolation)
 
 
 def _plane_array(plane: av.video.plane.VideoPlane, height: int, width: int) -> Plane:

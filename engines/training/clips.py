@@ -18,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from av.video.reformatter import Interpolation
 from tqdm import tqdm
 
-from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
+from engines.frame import Planes, planes_from_video_frame, resized
 
 SIZE = 384  # pixels, each side of a clip
 FRAMES = 8
@@ -56,7 +55,7 @@ def photo_clip(photo: Planes, rng: np.random.Generator) -> Iterator[Packed]:
     size = [
         max(SIZE, round(side / max(shrink, 1.0) / 2) * 2) for side in (photo.width, photo.height)
     ]
-    planes = _shrunk(planes_to_video_frame(photo), size[0], size[1])
+    planes = resized(photo, (size[0], size[1]))
     pitch = rng.uniform(0.4, 0.85) if rng.random() < SOFT_SHARE else rng.uniform(0.85, 1.1)
     zoom = min(pitch, 0.95 * min(size) / SIZE)  # photo pixels per clip pixel
     reach = SIZE * zoom / 2
@@ -134,20 +133,13 @@ def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iter
     top = int(rng.integers(0, (height - SIZE) // 2 + 1)) * 2
     flip = rng.random() < 0.5
     for picture in pictures:
-        scaled = _shrunk(picture, width, height)
+        scaled = planes_from_video_frame(picture, (width, height))
         parts = []
         for index, channel in enumerate(scaled.channels):
             part = 1 if index == 0 else 2
             crop = channel[top // part : (top + SIZE) // part, left // part : (left + SIZE) // part]
             parts.append(crop[:, ::-1] if flip else crop)
         yield pack(Planes(*parts))
-
-
-def _shrunk(picture: av.VideoFrame, width: int, height: int) -> Planes:
-    """Smaller and still sharp."""
-    return planes_from_video_frame(
-        picture.reformat(width, height, "yuv420p", interpolation=Interpolation.LANCZOS)
-    )
 
 
 def make(sources: Path, out: Path, clips: int, seed: int) -> Path:

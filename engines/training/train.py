@@ -49,6 +49,10 @@ from engines.weight_store import ENCODER, WeightStore
 WARM_UP_STEPS = 300
 CHECKPOINT_SECONDS = 180
 CURVE_STEPS = 50
+CURVE_FIGURES = {
+    "joint": ("loss", "distortion", "rate", "natural"),
+    "streams": ("loss", "log_error", "lpips_sq"),
+}
 AVERAGE_STEPS = 10
 SEED_STRIDE = 1_000_003  # between the processes of a run
 EMA_DECAY = 0.999
@@ -80,6 +84,7 @@ class Trainer:
     def __init__(self, stage: str, run: Path, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
+        self._stage = stage
         self._checkpoint = run / f"{stage}.pt"
         self._curve = run / f"{stage}.csv"
         self.streamer: StreamerHalf = build_streamer().to(device)
@@ -160,15 +165,16 @@ class Trainer:
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
     def note(self, figures: dict[str, float]) -> None:
-        """Append a line to the curve."""
+        """Append a line to the curve; a figure that the run does not have stays empty."""
         if _rank() > 0:
             return
         new = not self._curve.exists()
         with self._curve.open("a", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.DictWriter(file, ["step", *CURVE_FIGURES[self._stage]])
             if new:
-                writer.writerow(["step", *figures])
-            writer.writerow([self.step, *(f"{value:.6f}" for value in figures.values())])
+                writer.writeheader()
+            values = {name: f"{value:.6f}" for name, value in figures.items()}
+            writer.writerow({"step": self.step, **values})
 
 
 def joint_loss(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """Training: a step learns, a stop is no loss, and what it leaves can be installed."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,35 @@ def test_streams_stage_leaves_the_encoder_alone(data: Path, tmp_path: Path) -> N
     figures = streams_loss(trainer, StreamBatches(data, 96, 2, seed=3).next(), None)
     trainer.learn(figures["loss"])
     assert all(torch.equal(v, before[k]) for k, v in trainer.streamer.state_dict().items())
+
+
+def test_a_curve_goes_on_with_other_figures(tmp_path: Path) -> None:
+    trainer = Trainer("streams", tmp_path, SETTINGS, CPU)
+    trainer.note({"loss": -3.0, "log_error": -3.0})
+    trainer.step = 50
+    trainer.note({"loss": -2.9, "log_error": -3.0, "lpips_sq": 0.4})
+    with (tmp_path / "streams.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert first == {"step": "0", "loss": "-3.000000", "log_error": "-3.000000", "lpips_sq": ""}
+    assert second["lpips_sq"] == "0.400000"
+
+
+def test_streams_are_kept_from_deep_in_the_chain(data: Path) -> None:
+    packed = np.load(data / "clips.npy")[0]
+    rows, pictures = zip(
+        *(streams.code_clip(0, packed, lead, 2, 8, 30.0) for lead in range(3)), strict=True
+    )
+    assert [row.lead for row in rows] == [0, 1, 2]
+    assert all(len(row.qps) == FRAMES for row in rows)
+    assert rows[0].qps[0] < rows[0].qps[1]  # only a stream's first picture is an IRAP
+    assert min(row.qps[0] for row in rows[1:]) > rows[0].qps[0]
+    source = packed[:, : SIZE // 2 * 2 : 2, ::2].astype(float)  # luma at scale 2, roughly
+    for picture in pictures:
+        side = SIZE // 2
+        errors = [
+            np.abs(picture[0, :side] - source[frame, :side]).mean() for frame in (0, FRAMES - 1)
+        ]
+        assert errors[0] < errors[1]  # the clip plays forwards at the end
 
 
 def test_proxy_error_grows_with_qp_and_its_bits_fall() -> None:
