@@ -13,7 +13,7 @@ from benches import BenchError
 from benches.demo import report, sizes
 from benches.demo.anchor import x265_at, x265_live
 from benches.demo.live import LiveRun, Setting, run_live
-from benches.demo.replay import preview_of, restored_by_number
+from benches.demo.replay import preview_of, restored_by_number, scales_of
 from benches.demo.source import frames, planes_by_number, size_and_fps
 from engines.errors import EngineError
 from engines.evaluation.measures import measure
@@ -101,6 +101,7 @@ def _compare(run: LiveRun, said: str) -> tuple[report.Result, report.Pictures]:
         x265_live=measure(live.pictures, source),
         x265_live_bits=live.bits,
         compared=len(numbers),
+        scales=scales_of(run.stream_file),
     )
     index = report.typical_frame(source, denc, anchor.pictures)
     unit = sorted(restored).index(numbers[index])

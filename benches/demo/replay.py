@@ -16,6 +16,8 @@ from benches.demo.processes import Daemon
 from engines.carrier import CarrierDecoder
 from engines.errors import CarrierError
 from engines.frame import Planes, planes_from_video_frame
+from link.nal import split_annexb
+from link.side_info import find_side_info
 from viewer.playback import StreamFile
 
 RESTORE_TIMEOUT_S = 300.0
@@ -38,6 +40,12 @@ def restored_by_number(stream_file: Path, size: tuple[int, int]) -> dict[int, Pl
     if len(pictures) != len(numbers):
         raise BenchError(f"{recording} has {len(pictures)} pictures, its log {len(numbers)}")
     return {number: cropped(planes, size) for number, planes in zip(numbers, pictures, strict=True)}
+
+
+def scales_of(stream_file: Path) -> tuple[int, ...]:
+    """The scales that the stream was sent at, each once, in order of their first picture."""
+    infos = (find_side_info(split_annexb(unit.data)) for unit in StreamFile(stream_file))
+    return tuple(dict.fromkeys(info.scale for info in infos if info is not None))
 
 
 def preview_of(stream_file: Path, index: int) -> Planes:

@@ -44,6 +44,7 @@ class Result:
     x265_live: ClipMeasures
     x265_live_bits: int
     compared: int  # frames
+    scales: tuple[int, ...]  # that the stream was sent at
 
     @property
     def kbps(self) -> float:
@@ -84,7 +85,7 @@ def table(result: Result) -> str:
         f" {dropped} dropped by the viewer, {lost_or_skipped} skipped or lost before it",
         f"  latency  p50 {run.latency_ms(50):.0f} ms, p95 {run.latency_ms(95):.0f} ms"
         " from capture to restored",
-        f"  restored by {result.engine} from 1/{setting.scale} of the size",
+        f"  sent at {_sizes(result.scales)}, restored by {result.engine}",
         "",
         f"  {f'the {result.compared} frames that arrived':<30}"
         f"{'kbit/s':>8}{'PSNR-Y':>10}{'VMAF':>8}{'VMAF-NEG':>10}",
@@ -101,6 +102,12 @@ def table(result: Result) -> str:
     return "\n".join(lines)
 
 
+def _sizes(scales: Sequence[int]) -> str:
+    """In words; at the whole size nothing is restored."""
+    parts = ["full size (plain x265)" if s == 1 else f"1/{s} of the size" for s in scales]
+    return ", then ".join(parts)
+
+
 def write_results(result: Result, path: Path) -> None:
     """The same figures for programs."""
     run = result.run
@@ -108,6 +115,7 @@ def write_results(result: Result, path: Path) -> None:
         "schema": 1,
         "setting": asdict(run.setting),
         "engine": result.engine,
+        "scales": result.scales,
         "seconds": run.seconds,
         "bits": run.bits,
         "frames": {"due": run.due, "arrived": run.received, "shown": len(run.shown)},

@@ -6,7 +6,7 @@ import pytest
 
 from benches.demo.live import Setting, packets_of, read_frame_log, run_live
 from benches.demo.processes import Daemon, free_port
-from benches.demo.replay import preview_of, restored_by_number
+from benches.demo.replay import preview_of, restored_by_number, scales_of
 from benches.demo.source import planes_by_number
 from engines.evaluation.measures import psnr
 from engines.frame import planes_from_video_frame
@@ -36,6 +36,7 @@ def test_pictures_shown_live_are_the_ones_restored_again_from_the_recorded_strea
     with av.open(str(tmp_path / "live.mkv")) as container:
         pictures = [planes_from_video_frame(picture) for picture in container.decode(video=0)]
     again = restored_by_number(tmp_path / "stream.mkv", SIZE)
+    assert scales_of(tmp_path / "stream.mkv") == (2,)
     assert len(live) == len(pictures) >= 12
     for number, shown in zip(live, pictures, strict=True):
         for a, b in zip(shown.channels, again[number].channels, strict=True):
@@ -64,6 +65,7 @@ def test_restored_frames_belong_to_the_source_frames_of_their_numbers(run):
 
 
 def test_the_preview_is_what_a_plain_player_shows(run):
+    assert scales_of(run.stream_file) == (1,)
     preview = preview_of(run.stream_file, 5)
     assert preview.width <= SIZE[0]
     assert preview.height <= SIZE[1]
