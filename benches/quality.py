@@ -45,7 +45,9 @@ from engines.frame import Planes
 from engines.latent import SCALES
 from engines.scale import (
     COARSER_ABOVE_QP,
+    DETAIL_RANGE,
     FINER_BELOW_QP,
+    QP_PER_OCTAVE,
     SCALE_LADDER,
     better_scale,
     choose_scale,
@@ -58,7 +60,10 @@ if TYPE_CHECKING:
 RATES_KBPS = (75.0, 150.0, 300.0, 600.0)  # 720p-equivalent
 PERCEPTUAL_FRAMES = 4  # of each clip
 THREADS = 2
-AUTO_SCALE = f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP} by detail"
+AUTO_SCALE = (
+    f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP}"
+    f" by detail {DETAIL_RANGE} {QP_PER_OCTAVE}"
+)
 
 
 @dataclass(frozen=True)

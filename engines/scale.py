@@ -19,7 +19,7 @@ COARSER_ABOVE_QP = {1: 26.5, 2: 43.0, 3: 44.5}
 # plus what the detail is worth
 FINER_BELOW_QP = {2: 17.5, 3: 35.5, 4: 39.5}
 QP_PER_OCTAVE = 3.0  # of squared error
-DETAIL_RANGE = (1.0, 100.0)  # squared 8-bit levels that the law was seen to hold for
+DETAIL_RANGE = (1.0, 100.0)  # squared 8-bit levels; beyond, the border stays (docs/decisions.md)
 
 
 def choose_scale(width: int, height: int, fps: float, bitrate_bps: int) -> int:

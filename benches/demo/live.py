@@ -33,7 +33,7 @@ class Setting:
 
     @property
     def scale(self) -> int:
-        """What `denc-stream --scale auto` takes."""
+        """What `denc-stream --scale auto` begins with."""
         return choose_scale(self.width, self.height, self.fps, self.bitrate_bps)
 
     @property
