@@ -4,7 +4,7 @@
                      -> "denc" (restored) and "lanczos" (the same latents, upscaled)
     X265Channel      x265 medium zerolatency -> decoder [-> Lanczos]
 
-A channel encodes at a CRF, so that every method meets the same carrier at the same settings.
+A channel encodes at a CRF. The carrier of denc is set as the streamer sets it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daemon.figures import Figures
-from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture
+from engines.carrier import RESTORED_PRESETS, CarrierDecoder, CarrierEncoder, CodedPicture
 from engines.codec import PLAIN, open_restorer
 from engines.evaluation.clips import Clip
 from engines.frame import Frame, Planes, resized
@@ -33,7 +33,7 @@ LABELS = {
     X265: "x265 medium zerolatency",
     X265_HALF: "x265 at half size + Lanczos",
 }
-PRESET = "medium"
+ANCHOR_PRESET = "medium"
 RESTORE_BATCH = 4  # latents restored in one go
 
 
@@ -92,7 +92,13 @@ class DencChannel:
 
     def encode(self, crf: float) -> Stream:
         latents = {latent.number: latent for latent in self._latents}
-        coded, seconds = _encode([latent.planes for latent in self._latents], self._clip.fps, crf)
+        coded, seconds = _encode(
+            [latent.planes for latent in self._latents],
+            self._clip.fps,
+            crf,
+            RESTORED_PRESETS[self.scale],
+            restored=True,
+        )
         writer = SideInfoWriter(self._network_id)
         units = [writer.access_unit(p, latents[p.number], self._clip.fps) for p in coded]
         return Stream(tuple(units), _mean_qp(coded), seconds)
@@ -129,7 +135,7 @@ class X265Channel:
         self._pictures = [resized(p, even if scale > 1 else _size(p)) for p in clip.pictures]
 
     def encode(self, crf: float) -> Stream:
-        coded, seconds = _encode(self._pictures, self._clip.fps, crf)
+        coded, seconds = _encode(self._pictures, self._clip.fps, crf, ANCHOR_PRESET)
         units = tuple(AccessUnit(p.data, p.number, p.irap) for p in coded)
         return Stream(units, _mean_qp(coded), seconds)
 
@@ -155,9 +161,12 @@ def _size(planes: Planes) -> tuple[int, int]:
     return planes.width, planes.height
 
 
-def _encode(pictures: Sequence[Planes], fps: float, crf: float) -> tuple[list[CodedPicture], float]:
+def _encode(
+    pictures: Sequence[Planes], fps: float, crf: float, preset: str, *, restored: bool = False
+) -> tuple[list[CodedPicture], float]:
     started = time.perf_counter()
-    encoder = CarrierEncoder(pictures[0].width, pictures[0].height, fps, crf=crf, preset=PRESET)
+    width, height = _size(pictures[0])
+    encoder = CarrierEncoder(width, height, fps, crf=crf, preset=preset, restored=restored)
     coded: list[CodedPicture] = []
     for number, planes in enumerate(pictures):
         coded += encoder.encode(planes, number)

@@ -1,4 +1,4 @@
-"""Quality per bit: denc as it really sends, beside x265 at the same carrier settings.
+"""Quality per bit: denc as it really sends, beside x265 medium at the same latency.
 
     python -m benches.quality --manifest ../shared/data/dev/manifest.yaml --fast --out DIR
 
@@ -23,9 +23,9 @@ from tqdm import tqdm
 
 from benches import BenchError, crops, plots, summary
 from benches.channels import (
+    ANCHOR_PRESET,
     DENC,
     LANCZOS,
-    PRESET,
     X265,
     X265_HALF,
     Channel,
@@ -36,7 +36,9 @@ from benches.channels import (
 )
 from benches.points import Point, ResultsFile, hd_factor
 from benches.rates import RateSearch
+from engines.carrier import RESTORED_PARAMS, RESTORED_PRESETS
 from engines.codec import engine_names, open_encoder, open_restorer
+from engines.condition import FIDELITY
 from engines.detail import finest_detail
 from engines.errors import EngineError
 from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, shortened
@@ -73,6 +75,7 @@ class Plan:
     rates_kbps: tuple[float, ...] = RATES_KBPS  # 720p-equivalent
     scale: int | None = None  # None: as the streamer would choose at the rate
     bits: int = 8
+    fidelity: float = FIDELITY  # of the restorer
     network: str = "none"  # names the networks in the results; points of other ones are not reused
 
     def scale_at(self, clip: Clip, rate_kbps: float) -> int:
@@ -170,8 +173,12 @@ def perceptual_frames(perceptual: Perceptual | None, frames: int) -> int:
 
 def source_of(method: str, plan: Plan, entry: ClipEntry, sampled: int) -> str:
     """What a point depends on, for `Point.source`."""
-    parts = [f"{entry.frames} frames from {entry.start}", f"{sampled} perceptual", f"x265 {PRESET}"]
-    if method in (DENC, LANCZOS):
+    parts = [f"{entry.frames} frames from {entry.start}", f"{sampled} perceptual"]
+    if method not in (DENC, LANCZOS):
+        parts += [f"x265 {ANCHOR_PRESET}"]
+    else:
+        parts += [f"x265 {RESTORED_PRESETS} {RESTORED_PARAMS}"]
+        parts += [f"fidelity {plan.fidelity:g}"][: method == DENC]
         parts += [plan.network, f"scale {plan.scale or AUTO_SCALE}", f"{plan.bits} bits"]
     return ", ".join(parts)
 
@@ -247,6 +254,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, help="at most so many frames of each clip")
     parser.add_argument("--engine", choices=engine_names(), default="auto")
     parser.add_argument("--scale", choices=("auto", *map(str, SCALES)), default="auto")
+    parser.add_argument("--fidelity", type=float, default=FIDELITY, help="0..1")
     parser.add_argument("--bits", type=int, choices=range(4, 9), default=8)
     parser.add_argument(
         "--rates", default=",".join(f"{rate:g}" for rate in RATES_KBPS),
@@ -258,7 +266,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="folder with the weights of LPIPS-sq and DISTS-vgg; needs torch",
     )
     parser.add_argument("--perceptual-frames", type=int, default=PERCEPTUAL_FRAMES)
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if not 0 <= arguments.fidelity <= 1:
+        parser.error(f"--fidelity takes a number from 0 to 1, not {arguments.fidelity:g}")
+    return arguments
 
 
 def _entries(arguments: argparse.Namespace) -> list[ClipEntry]:
@@ -294,10 +305,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             rates_kbps=rates,
             scale=None if arguments.scale == "auto" else int(arguments.scale),
             bits=arguments.bits,
+            fidelity=arguments.fidelity,
             network=network_name(arguments.engine),
         )
         encoder = open_encoder(arguments.engine, threads=THREADS)
-        restorer = open_restorer(arguments.engine, encoder.network_id, threads=THREADS)
+        restorer = open_restorer(
+            arguments.engine, encoder.network_id, threads=THREADS, fidelity=arguments.fidelity
+        )
         if restorer.reason:
             print(f"note: {restorer.reason}", file=sys.stderr)
         with tqdm(total=len(list(_wanted(entries, plan))), unit="point") as bar:

@@ -23,11 +23,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benches import BenchError
-from benches.channels import PRESET
+from benches.channels import ANCHOR_PRESET
 from benches.demo.processes import Daemon
 from benches.demo.sizes import BITRATE_MIN_BPS
 from daemon.figures import Figures
-from engines.carrier import CarrierEncoder
+from engines.carrier import RESTORED_PRESETS, CarrierEncoder
 from engines.codec import engine_names, open_encoder, open_restorer
 from engines.errors import EngineError
 from engines.latent import SCALES, Latent
@@ -125,7 +125,9 @@ def measure_size(
     chosen = scale or choose_scale(width, height, FPS, bitrate)
     encoder = open_encoder(engine, threads=THREADS)
     restorer = open_restorer(engine, encoder.network_id, threads=THREADS)
-    anchor = CarrierEncoder(width, height, FPS, bitrate_bps=bitrate, preset=PRESET, threads=THREADS)
+    anchor = CarrierEncoder(
+        width, height, FPS, bitrate_bps=bitrate, preset=ANCHOR_PRESET, threads=THREADS
+    )
     source = open_source(DEMO, (width, height), FPS, paced=False)
     writer, timeline, watch = SideInfoWriter(encoder.network_id), Timeline(), Stopwatch()
     decoder = StreamDecoder(lambda: None, Figures(), monotonic_us)
@@ -221,7 +223,13 @@ def _bitrate(width: int, height: int) -> int:
 def _carrier(latent: Latent, bitrate_bps: int) -> CarrierEncoder:
     planes = latent.planes
     return CarrierEncoder(
-        planes.width, planes.height, FPS, bitrate_bps=bitrate_bps, preset=PRESET, threads=THREADS
+        planes.width,
+        planes.height,
+        FPS,
+        bitrate_bps=bitrate_bps,
+        preset=RESTORED_PRESETS[latent.scale],
+        restored=True,
+        threads=THREADS,
     )
 
 

@@ -43,6 +43,21 @@ def one_of(known: Sequence[str]) -> Callable[[object], str]:
     return parse
 
 
+def between(low: float, high: float, what: str) -> Callable[[object], float]:
+    """A `parse` for a number of `what` in a range, ends included."""
+
+    def parse(value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high or isinstance(value, bool):
+            raise ValueError(f"{what} from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
 def within(low: int, high: int) -> Callable[[object], int]:
     """A `parse` for a whole number in a range, ends included."""
 

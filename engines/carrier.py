@@ -23,6 +23,10 @@ QP_TO_LAMBDA = 118  # libavutil's FF_QP2LAMBDA
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
 )  # fmt: skip
+# For pictures that a network restores: sample adaptive offset smooths what the network would have
+# used, and most of psycho-visual optimisation is the network's business (docs/decisions.md).
+RESTORED_PARAMS = ("sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2")
+RESTORED_PRESETS = {1: "medium", 2: "slow", 3: "slow", 4: "slow"}  # by the latent's scale
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ class CodedPicture:
 
 
 class CarrierEncoder:
-    """x265, tuned for zero latency, at a bitrate (bit/s), a CRF or a fixed QP."""
+    """x265, tuned for zero latency, at a bitrate (bit/s), a CRF or a fixed QP.
+
+    `restored`: for pictures that a network restores, not for people's eyes.
+    """
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class CarrierEncoder:
         crf: float | None = None,
         qp: int | None = None,
         preset: str = "medium",
+        restored: bool = False,
         keyframe_interval: int = KEYFRAME_INTERVAL,
         threads: int = 2,
     ) -> None:
@@ -66,6 +74,8 @@ class CarrierEncoder:
             f"pools={threads}", f"frame-threads={1 if threads < 4 else 2}",
             "colorprim=bt709", "transfer=bt709", "colormatrix=bt709", "range=limited",
         ]  # fmt: skip
+        if restored:
+            params += RESTORED_PARAMS
         if bitrate_bps is not None:
             kbps = max(1, round(bitrate_bps / 1000))
             vbv = max(1, round(kbps * VBV_SECONDS))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation
 
 from engines.codebook import Codebook
-from engines.condition import condition_vector
+from engines.condition import FIDELITY, condition_vector
 from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame, Planes, resized
 from engines.latent import Latent, latent_size, padded_size
@@ -94,21 +94,28 @@ class LatentEncoder(_Half):
 class Restorer(_Half):
     """The viewer's half: a restorer network, or plain Lanczos upscaling.
 
+    `fidelity`, from 0, closest to the source, to 1, best looking, may change between pictures.
     `reason` is empty, or says in one sentence why it is plain upscaling.
     """
 
     def __init__(
-        self, name: str, store: WeightStore | None, threads: int, reason: str = ""
+        self,
+        name: str,
+        store: WeightStore | None,
+        threads: int,
+        reason: str = "",
+        fidelity: float = FIDELITY,
     ) -> None:
         super().__init__(name, store, threads, reason)
         self.name = name
+        self.fidelity = fidelity
 
     def restore(self, latents: Sequence[Latent]) -> list[Frame]:
         """Frames at source size, in order; neighbours of one shape run as one batch."""
         frames: list[Frame] = []
         for _, group in groupby(latents, _shape):
             run = list(group)
-            if run[0].scale == 1 or self._store is None:
+            if self._store is None:
                 frames += [_enlarge(latent) for latent in run]
             else:
                 frames += self._restore_batch(run)
@@ -119,7 +126,7 @@ class Restorer(_Half):
         planes = [_expand(latent) for latent in latents]
         inputs = {name: np.stack([p[i] for p in planes])[:, None] for i, name in enumerate("yuv")}
         inputs["condition"] = np.stack(
-            [condition_vector(la.qp, la.scale, la.codebook.bits) for la in latents]
+            [condition_vector(la.qp, la.scale, la.codebook.bits, self.fidelity) for la in latents]
         )
         out = self._runtime(first.scale).run(inputs)
         return [
@@ -145,7 +152,9 @@ def open_encoder(engine: str, *, threads: int) -> LatentEncoder:
     return LatentEncoder(store, threads)
 
 
-def open_restorer(engine: str, network_id: bytes, *, threads: int) -> Restorer:
+def open_restorer(
+    engine: str, network_id: bytes, *, threads: int, fidelity: float = FIDELITY
+) -> Restorer:
     """The viewer's half for streams of an encoder network.
 
     `auto` takes the first installed partner. A stream without a partner here gets plain
@@ -167,7 +176,7 @@ def open_restorer(engine: str, network_id: bytes, *, threads: int) -> Restorer:
         if engine != AUTO:
             raise
         return Restorer(PLAIN, None, threads, str(error))
-    return Restorer(name, store, threads)
+    return Restorer(name, store, threads, fidelity=fidelity)
 
 
 def _store_with(engine: str) -> WeightStore:

@@ -64,7 +64,12 @@ class _Streamer:
             wanted=lambda: any(outlet.wants for outlet in self._outlets),
         )
         self._carrier = Carrier(
-            network.network_id, _carrier_settings(config), scale, latents, self._deliver, figures
+            network.network_id,
+            _carrier_settings(config, paced=live or paced),
+            scale,
+            latents,
+            self._deliver,
+            figures,
         )
         self._outlets = self._open_outlets(config, network, figures, persists=live or paced)
 
@@ -161,8 +166,8 @@ def _network_settings(config: StreamerConfig) -> NetworkSettings:
     )
 
 
-def _carrier_settings(config: StreamerConfig) -> CarrierSettings:
-    return CarrierSettings(config.max_bitrate, config.preset, _threads(config))
+def _carrier_settings(config: StreamerConfig, *, paced: bool) -> CarrierSettings:
+    return CarrierSettings(config.max_bitrate, config.preset, _threads(config), paced)
 
 
 def _threads(config: StreamerConfig) -> int:

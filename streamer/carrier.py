@@ -13,7 +13,9 @@ from daemon.figures import Figures
 from daemon.log import event
 from engines.carrier import CarrierEncoder, CodedPicture
 from engines.errors import CarrierError
+from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
+from streamer.effort import Effort
 from streamer.irap import IrapGate
 from streamer.network import LatentShot
 from streamer.scale_control import ScaleControl
@@ -30,8 +32,9 @@ class CarrierSettings:
     """Of x265."""
 
     bitrate_bps: int
-    preset: str
+    preset: str | None  # None: as far as the machine holds the frame rate
     threads: int
+    paced: bool  # pictures come at their rate, whether they are wanted or not
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,11 @@ class Carrier:
         self._figures = figures
         self._gate = IrapGate()
         self._side_info = SideInfoWriter(network_id)
+        self._restored = network_id != NO_NETWORK
+        self._effort = Effort(settings.preset, restored=self._restored, paced=settings.paced)
         self._encoder: CarrierEncoder | None = None
         self._format: tuple[int, int, float] | None = None
+        self._preset = ""
         self._pending: dict[int, LatentShot] = {}
         self._failures = 0
 
@@ -84,7 +90,10 @@ class Carrier:
                     self._failures = 0
                 except CarrierError as error:
                     self._failed(error)
-                self._figures.observe("carrier_ms", (time.perf_counter() - started) * 1e3)
+                took = time.perf_counter() - started
+                self._figures.observe("carrier_ms", took * 1e3)
+                if self._effort.took(took, shot.fps):
+                    self._format = None
             self._close()
         finally:
             self._latents.close(discard=True)
@@ -95,17 +104,26 @@ class Carrier:
         if self._encoder is None or shape != self._format:
             self._close()
             self._format = shape
+            preset = self._effort.preset(latent.scale)
             self._encoder = CarrierEncoder(
                 *shape,
                 bitrate_bps=self._settings.bitrate_bps,
-                preset=self._settings.preset,
+                preset=preset,
+                restored=self._restored,
                 threads=self._settings.threads,
             )
+            self._show(preset)
         self._pending[latent.number] = shot
         irap = self._gate.take(latent.captured_us)
         self._out(self._encoder.encode(latent.planes, latent.number, irap=irap))
         while len(self._pending) > PENDING_MAX:
             self._pending.pop(next(iter(self._pending)))
+
+    def _show(self, preset: str) -> None:
+        if preset != self._preset:
+            event(_log, "x265", preset=preset)
+            self._figures.set("preset", preset)
+        self._preset = preset
 
     def _out(self, pictures: list[CodedPicture]) -> None:
         for picture in pictures:

@@ -67,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
     )
     work.add_argument("--bits", metavar="4..8", help="of the latent's quantizer (default: 8)")
     work.add_argument("--engine", metavar="NAME", help="default: auto; plain = without a network")
-    work.add_argument("--preset", choices=PRESETS, metavar="NAME", help="of x265 (default: medium)")
+    work.add_argument(
+        "--preset", choices=("auto", *PRESETS), metavar="NAME", help="of x265 (default: auto)"
+    )
     work.add_argument("--threads", metavar="N", help="default: 0 = every core")
     COMMAND.add_rest(result, "default 9464, 0 = none")
     return result

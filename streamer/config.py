@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.config import key, one_of, within
+from daemon.config import between, key, one_of, within
 from daemon.errors import UsageError
 from daemon.figures_server import STREAMER_PORT
 from daemon.log import LEVELS, STYLES
@@ -48,17 +47,9 @@ def _scale(value: object) -> int | None:
     return within(SCALES[0], SCALES[-1])(value)
 
 
-def _between(low: float, high: float, what: str) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high or isinstance(value, bool):
-            raise ValueError(f"{what} from {low:g} to {high:g}")
-        return number
-
-    return parse
+def _preset(value: object) -> str | None:
+    name = one_of((AUTO, *PRESETS))(value)
+    return None if name == AUTO else name
 
 
 @dataclass(frozen=True)
@@ -68,17 +59,17 @@ class StreamerConfig:
     source: str | None = None
     input_format: str | None = None
     size: tuple[int, int] | None = key(None, _size)  # width, height
-    fps: float | None = key(None, _between(MIN_FPS, MAX_FPS, "frames per second"))
+    fps: float | None = key(None, between(MIN_FPS, MAX_FPS, "frames per second"))
     loop: bool = False
     peer: str | None = key(None, peer_url)  # a WHIP URL
     token: str | None = None
     output: Path | None = None
-    duration: float | None = key(None, _between(0.04, DURATION_MAX_S, "seconds"))
+    duration: float | None = key(None, between(0.04, DURATION_MAX_S, "seconds"))
     max_bitrate: int = key(300_000, _bitrate)  # bit/s
     scale: int | None = key(None, _scale)  # None: auto
     bits: int = key(BITS_MAX, within(BITS_MIN, BITS_MAX))
     engine: str = AUTO
-    preset: str = key("medium", one_of(PRESETS))
+    preset: str | None = key(None, _preset)  # None: auto
     threads: int = key(0, within(0, 256))  # 0: every core this process may use
     figures_port: int = key(STREAMER_PORT, within(0, 0xFFFF))
     log_level: str = key("info", one_of(LEVELS))

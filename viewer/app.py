@@ -37,7 +37,9 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     Raises DaemonError, or EngineError for an engine that was asked for and cannot be had.
     """
     figures = Figures()
-    restorers = Restorers(config.engine, threads=config.threads or _cores())
+    restorers = Restorers(
+        config.engine, threads=config.threads or _cores(), fidelity=config.fidelity
+    )
     file = StreamFile(config.input) if config.input else None
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),

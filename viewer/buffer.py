@@ -16,6 +16,7 @@ from viewer.picture import Decoded
 
 CAPACITY = 32  # pictures; the budget is reached long before, unless nothing is being restored
 COST_SAMPLES = 5  # batches; the first of a network includes its loading
+SPACING_SAMPLES = 25  # pictures
 
 
 class LatentBuffer:
@@ -44,6 +45,8 @@ class LatentBuffer:
         self._closed = False
         self._costs_us: deque[float] = deque(maxlen=COST_SAMPLES)
         self._cost_us = 0.0  # to restore one picture
+        self._spacing_us: deque[int] = deque(maxlen=SPACING_SAMPLES)  # of capture times
+        self._last_captured_us: int | None = None
 
     def put(self, picture: Decoded) -> None:
         """Append a picture."""
@@ -51,6 +54,7 @@ class LatentBuffer:
             while self._budget_us is None and len(self._waiting) >= CAPACITY and not self._closed:
                 self._changed.wait()
             self._waiting.append(picture)
+            self._note_spacing(picture.latent.captured_us)
             self._changed.notify_all()
             if len(self._waiting) > CAPACITY:
                 self._waiting.popleft()
@@ -74,6 +78,17 @@ class LatentBuffer:
             self._changed.notify_all()
             return batch
 
+    @property
+    def falls_behind(self) -> bool:
+        """Whether restoring takes longer than the pictures are apart, where that matters."""
+        with self._changed:
+            enough = len(self._costs_us) == COST_SAMPLES and len(self._spacing_us) > COST_SAMPLES
+            return (
+                enough
+                and self._budget_us is not None
+                and self._cost_us > median_low(self._spacing_us)
+            )
+
     def measured(self, pictures: int, duration_us: float) -> None:
         """Restoring that many pictures took so long."""
         self._costs_us.append(duration_us / pictures)
@@ -91,6 +106,11 @@ class LatentBuffer:
             if discard:
                 self._waiting.clear()
             self._changed.notify_all()
+
+    def _note_spacing(self, captured_us: int) -> None:
+        if self._last_captured_us is not None and captured_us > self._last_captured_us:
+            self._spacing_us.append(captured_us - self._last_captured_us)
+        self._last_captured_us = captured_us
 
     def _drop_late(self) -> None:
         budget_us = self._budget_us

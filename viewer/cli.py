@@ -60,6 +60,11 @@ def parser() -> argparse.ArgumentParser:
         help="default: auto = the stream's partner network, or plain upscaling",
     )
     work.add_argument(
+        "--fidelity",
+        metavar="0..1",
+        help="0 = closest to the source, 1 = best looking (default: 0.5)",
+    )
+    work.add_argument(
         "--latency-budget",
         type=int,
         metavar="MS",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.config import key, one_of, within
+from daemon.config import between, key, one_of, within
 from daemon.errors import UsageError
 from daemon.figures_server import LOCALHOST, VIEWER_PORT
 from daemon.log import LEVELS, STYLES
+from engines.condition import FIDELITY
 from viewer.address import EVERYWHERE, Address, parse_address
 
 LISTEN = Address(EVERYWHERE, 8889)  # what a bare --listen means
@@ -32,6 +33,7 @@ class ViewerConfig:
     headless: bool = False
     once: bool = False
     engine: str = "auto"
+    fidelity: float = key(FIDELITY, between(0, 1, "a number"))
     threads: int = key(0, within(0, 256))  # 0: every core this process may use
     latency_budget: int = key(LATENCY_BUDGET_MS, within(1, LATENCY_BUDGET_MAX_MS))  # ms
     batch_max: int = key(BATCH_MAX, within(1, 64))  # pictures

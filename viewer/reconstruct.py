@@ -23,6 +23,8 @@ class Reconstruction:
     """Takes batches from the buffer, restores them and hands every picture on, in order.
 
     With `live` the latency of a picture counts from its capture, else from its arrival.
+    Pictures that travel at full size, scale 1, can be seen as they came: they are, from the time on
+    that this machine proves too slow to restore them all.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Reconstruction:
         self._monotonic = monotonic
         self._unix = unix
         self._live = live
+        self._as_they_came = False
         self._stage = Stage("reconstruct", self._run, failed)
 
     def close(self, *, discard: bool) -> None:
@@ -56,7 +59,10 @@ class Reconstruction:
             restorer, is_new = self._restorers.for_network(batch[0].network_id)
             if is_new:
                 self._buffer.forget_cost()
-                self._figures.set("engine", restorer.name)
+                self._as_they_came = False
+            if batch[0].latent.scale == 1 and self._too_slow():
+                restorer = self._restorers.plain
+            self._figures.set("engine", restorer.name)
             started = time.perf_counter()
             frames, restorer = self._restore(restorer, batch)
             duration_s = time.perf_counter() - started
@@ -65,6 +71,12 @@ class Reconstruction:
             self._figures.set("batch", len(batch))
             for picture, frame in zip(batch, frames, strict=False):
                 self._hand_on(picture, frame, restorer.name)
+
+    def _too_slow(self) -> bool:
+        if not self._as_they_came and self._buffer.falls_behind:
+            self._as_they_came = True
+            event(_log, "pictures of full size are shown as they come: restoring takes too long")
+        return self._as_they_came
 
     def _restore(self, restorer: Restorer, batch: list[Decoded]) -> tuple[list[Frame], Restorer]:
         """A network that fails gives way to plain upscaling; a picture that fails there is lost."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 from daemon.log import event
 from engines.codec import AUTO, PLAIN, Restorer, installed_network_ids, open_restorer
+from engines.condition import FIDELITY
 from engines.errors import WeightsError
 from link.side_info import NO_NETWORK
 
@@ -25,27 +27,38 @@ class Restorers:
     when it is not here or damaged; only a stream that another network made is upscaled plainly.
     """
 
-    def __init__(self, engine: str, *, threads: int, opener: Opener = open_restorer) -> None:
+    def __init__(
+        self,
+        engine: str,
+        *,
+        threads: int,
+        fidelity: float = FIDELITY,
+        opener: Opener = open_restorer,
+    ) -> None:
         self._engine = engine
-        self._threads = threads
-        self._open = opener
+        self._open = partial(opener, threads=threads, fidelity=fidelity)
         self._network_id: bytes | None = None
         self._restorer: Restorer | None = None
         if engine != AUTO:
             for network_id in installed_network_ids() or (SOME_NETWORK,):
-                opener(engine, network_id, threads=threads)
+                self._open(engine, network_id)
 
     def for_network(self, network_id: bytes) -> tuple[Restorer, bool]:
         """The restorer, and whether it is another one than for the picture before."""
         if self._restorer is not None and network_id == self._network_id:
             return self._restorer, False
-        restorer = self._open(self._engine, network_id, threads=self._threads)
+        restorer = self._open(self._engine, network_id)
         if network_id == NO_NETWORK or not restorer.reason:
             event(_log, "restoring", engine=restorer.name, network=network_id.hex())
         else:
             event(_log, "plain upscaling", level=logging.WARNING, reason=restorer.reason)
         self._network_id, self._restorer = network_id, restorer
         return restorer, True
+
+    @property
+    def plain(self) -> Restorer:
+        """Plain upscaling; at scale 1 the picture as it came."""
+        return self._open(PLAIN, NO_NETWORK)
 
     def give_up(self, error: Exception) -> Restorer:
         """Plain upscaling of this stream from here on, because its network failed while running.
@@ -57,5 +70,5 @@ class Restorers:
             raise error
         reason = f"{self._restorer.name}: {' '.join(str(error).split()) or type(error).__name__}"
         event(_log, "plain upscaling", level=logging.ERROR, reason=reason)
-        self._restorer = self._open(PLAIN, NO_NETWORK, threads=self._threads)
+        self._restorer = self.plain
         return self._restorer

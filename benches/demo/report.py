@@ -103,8 +103,8 @@ def table(result: Result) -> str:
 
 
 def _sizes(scales: Sequence[int]) -> str:
-    """In words; at the whole size nothing is restored."""
-    parts = ["full size (plain x265)" if s == 1 else f"1/{s} of the size" for s in scales]
+    """In words."""
+    parts = ["full size" if s == 1 else f"1/{s} of the size" for s in scales]
     return ", then ".join(parts)
 
 

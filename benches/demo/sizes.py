@@ -14,7 +14,7 @@ from engines.frame import Frame
 
 # one plain rule for every source: a thin link, where `--scale auto` begins at half size; fixed
 # without looking at who wins there (720p at 25 frames/s: 138 kbit/s). At 0.01 `auto` sends
-# the built-in scene at full size, as plain x265: nothing of denc would be seen
+# the built-in scene at full size, where denc does least
 BITS_PER_PIXEL = 0.006
 BITRATE_MIN_BPS = 10_000
 HEIGHTS = (720, 540, 480, 360, 272)

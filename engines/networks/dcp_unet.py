@@ -25,6 +25,8 @@ from torch import Tensor, nn
 
 from engines.condition import CONDITION_SIZE
 from engines.networks.tinyae import (
+    DETAIL_GAIN,
+    FINE_CHANNELS,
     LATENT_CHANNELS,
     RESIDUAL_GAIN,
     with_detail,
@@ -157,6 +159,7 @@ class Stage(nn.Module):
 class DCPUnet(nn.Module):
     """Degraded latent (N, 3, h, w), 0..1, and condition (N, K) to the restored latent and features.
 
+    `fine` (N, 4, h, w) is what a latent of full size, scale 1, has beyond (`tinyae.split_fine`).
     h and w must be multiples of `token_side`; tokens are padded to whole windows by repeating the
     border.
     """
@@ -166,6 +169,7 @@ class DCPUnet(nn.Module):
         self.token_side = config.token_side
         channels = config.channels
         self.stem = nn.Conv2d(2 * LATENT_CHANNELS, channels, 3, padding=1)
+        self.fine = zero_initialised(nn.Conv2d(FINE_CHANNELS, channels, 3, padding=1))
         self.input_levels = Levels(2 * LATENT_CHANNELS)
         self.token_levels = Levels(config.width)
         self.embed = _folding(2 * LATENT_CHANNELS, config)
@@ -179,22 +183,26 @@ class DCPUnet(nn.Module):
         )
         self.head = zero_initialised(nn.Conv2d(channels, LATENT_CHANNELS, 1))
 
-    def forward(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, latent: Tensor, condition: Tensor, fine: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         level, shift = self.input_levels(condition)
         x = with_detail(latent) * level + shift
         level, shift = self.token_levels(condition)
         tokens = self.embed(x) * level + shift
         tokens = _pad_to_whole(tokens, *WINDOW)
         local = self.stem(x)
+        if fine is not None:
+            local = local + self.fine(fine * DETAIL_GAIN)
         for stage in self.stages:
             local, tokens = stage(local, tokens)
         unfolded = self.unfold(_crop_like(tokens, local, self.token_side))
         features = self.fuse(local) + unfolded
         return latent + self.head(features) * RESIDUAL_GAIN, features
 
-    def padded(self, latent: Tensor) -> Tensor:
-        """The latent with its border repeated until it is whole tokens."""
-        return _pad_to_whole(latent, self.token_side, self.token_side)
+    def padded(self, planes: Tensor) -> Tensor:
+        """Planes on 1/2 of the source with their border repeated until they are whole tokens."""
+        return _pad_to_whole(planes, self.token_side, self.token_side)
 
 
 def _folding(channels: int, config: DCPUnetConfig) -> nn.Sequential:

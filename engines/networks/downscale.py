@@ -1,45 +1,34 @@
-"""Patch-wise Gaussian downscale (DeNC++, "Patch-wise Feature Resolution Downscaling").
+"""Patch-wise downscale (DeNC++, "Patch-wise Feature Resolution Downscaling"), with Lanczos weights.
 
-The plane is divided into patches that do not overlap; each shrinks to the Gaussian-weighted mean
-around the centre of every pixel that stays. A ratio of 2 keeps one pixel of 2 x 2, with the blur
-reaching over the patch's border (a 4 x 4 window); a ratio of 1.5 keeps 2 x 2 of 3 x 3.
+The plane is divided into patches that do not overlap; each shrinks to the weighted mean around the
+centre of every pixel that stays, the kernel reaching over the patch's border. A ratio of 2 keeps
+one pixel of 2 x 2, a ratio of 1.5 keeps 2 x 2 of 3 x 3. The paper's weights are Gaussian; Lanczos
+keeps more of what the small picture can hold (docs/decisions.md).
 """
 
 from __future__ import annotations
 
-import math
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIGMA_PER_RATIO = 0.5  # pixels of the large plane
+from engines.networks.tinyae import EMPHASIS, lanczos_kernel
+
+PATCHES = {3: (2, 3), 4: (1, 2)}  # total scale -> pixels kept of a patch, its side
 
 
-def gaussian_downscale(plane: Tensor, scale: int) -> Tensor:
+def patch_downscale(plane: Tensor, scale: int) -> Tensor:
     """(N, 1, H, W) TinyAE plane (1/2 of the source) to total scale 2, 3 or 4.
 
     H and W must be divisible by 2 for scale 4 and by 3 for scale 3.
     """
     if scale == 2:
         return plane
-    kernel, stride, padding = KERNELS[scale]
-    padded = F.pad(plane, (padding,) * 4, mode="replicate")
-    phases = F.conv2d(padded, kernel.to(plane), stride=stride)
-    return F.pixel_shuffle(phases, math.isqrt(kernel.shape[0]))
+    kept, patch = PATCHES[scale]
+    kernel = KERNELS[scale].to(plane)
+    reach = kernel.shape[2] // 2 * patch
+    padded = F.pad(plane, (reach,) * 4, mode="replicate")
+    return F.pixel_shuffle(F.conv2d(F.pixel_unshuffle(padded, patch), kernel), kept)
 
 
-def _kernels(scale: int) -> tuple[Tensor, int, int]:
-    """One kernel per pixel that a patch keeps, the patch's side, and the padding."""
-    ratio, patch, kept, padding = {4: (2.0, 2, 1, 1), 3: (1.5, 3, 2, 1)}[scale]
-    taps = torch.arange(patch + 2 * padding) - padding
-    rows = []
-    for index in range(kept):
-        centre = (index + 0.5) * ratio - 0.5
-        weights = torch.exp(-((taps - centre) ** 2) / (2 * (SIGMA_PER_RATIO * ratio) ** 2))
-        rows.append(weights / weights.sum())
-    kernels = [torch.outer(row, column) for row in rows for column in rows]
-    return torch.stack(kernels)[:, None], patch, padding
-
-
-KERNELS = {scale: _kernels(scale) for scale in (3, 4)}  # constants of the exported graphs
+# constants of the exported graphs
+KERNELS = {s: lanczos_kernel(*sizes, EMPHASIS / 2) for s, sizes in PATCHES.items()}

@@ -7,14 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.networks.dcp_unet import DCPUnet, DCPUnetConfig
-from engines.networks.downscale import gaussian_downscale
-from engines.networks.tinyae import TinyAEDecoder, TinyAEEncoder, filtered, lanczos_kernel
+from engines.networks.downscale import patch_downscale
+from engines.networks.tinyae import (
+    TinyAEDecoder,
+    TinyAEEncoder,
+    filtered,
+    lanczos_kernel,
+    split_fine,
+    with_fine,
+)
 
 PlaneTensors = tuple[Tensor, Tensor, Tensor]  # (N, 1, H, W) and twice (N, 1, H / 2, W / 2)
 
 
 class StreamerHalf(nn.Module):
-    """TinyAE encoder and patch-wise Gaussian downscale: source planes to latent planes.
+    """TinyAE encoder and patch-wise downscale: source planes to latent planes.
 
     Planes hold 8-bit values (as uint8 or float); sides are padded (`latent.padded_size`).
     The latent planes come as float, 0..255, before bitwidth quantization.
@@ -27,9 +34,9 @@ class StreamerHalf(nn.Module):
     def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
         luma, chroma_u, chroma_v = unfolded_planes(self.encoder(source_on_quarter(y, u, v)))
         return (
-            gaussian_downscale(luma, scale) * 255,
-            gaussian_downscale(chroma_u, scale) * 255,
-            gaussian_downscale(chroma_v, scale) * 255,
+            patch_downscale(luma, scale) * 255,
+            patch_downscale(chroma_u, scale) * 255,
+            patch_downscale(chroma_v, scale) * 255,
         )
 
 
@@ -43,10 +50,17 @@ class ViewerHalf(nn.Module):
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int) -> Tensor:
         """(N, 6, H / 2, W / 2) restored source, 0..1, unclipped, for `unfolded_planes`."""
-        degraded = latent_on_half(y, u, v, scale)
-        height, width = degraded.shape[2:]
-        latent, features = self.unet(self.unet.padded(degraded), condition)
-        out: Tensor = self.decoder(latent, features, scale)[:, :, :height, :width]
+        if scale == 1:
+            folded = source_on_half(y, u, v)
+            degraded, fine = split_fine(self.unet.padded(folded))
+            latent, features = self.unet(degraded, condition, fine)
+            enlarged = with_fine(latent, fine)
+        else:
+            folded = latent_on_half(y, u, v, scale)
+            latent, features = self.unet(self.unet.padded(folded), condition)
+            enlarged = self.decoder.enlarged(latent, scale)
+        height, width = folded.shape[2:]
+        out: Tensor = self.decoder(enlarged, features)[:, :, :height, :width]
         return out
 
 

@@ -1,12 +1,14 @@
 """TinyAE (DeNC++, Figure 4): dilated convolutions, on 1/4 of the source to encode, 1/2 to decode.
 
 Encoder:  source 4:2:0 -> (N, 24, H/4, W/4) -> dilated blocks -> (N, 6, H/4, W/4) latent
-                    \\__________ 2 x 2 mean ______________________+
+                    \\__________ Lanczos reduction by 2 __________+
 Decoder:  latent + features of the restorer -> dilated blocks -> (N, 6, H/2, W/2) -> source 4:2:0
                 \\__________ enlargement x 2 _________________________________+
+                    (scale 1: the carried picture itself, moved as its latent was)
 
 Both end in a layer that starts at zero: an untrained TinyAE sends a plain small picture and shows
-its Lanczos enlargement. The enlargement's own weights, one set a scale, are trained as well. The
+its Lanczos enlargement. The weights of reduction and enlargement are trained as well, the latter
+one set a scale. The
 decoder takes, beside the latent's three planes, the restorer's feature maps (DiffVC-RT section 3,
 "Latent Channel Expansion").
 """
@@ -22,11 +24,14 @@ from torch import Tensor, nn
 
 SOURCE_CHANNELS = 24  # 16 luma + 4 + 4 chroma, folded, on 1/4 of the source
 FOLDED_CHANNELS = 6  # 4 luma + 1 + 1 chroma: a picture on 1/2 of its size, as latent or restored
+FINE_CHANNELS = 4  # luma of full size, folded, less its mean
 LATENT_CHANNELS = 3  # on 1/2 of the source, chroma enlarged
-LATENT_SCALES = (2, 3, 4)  # of the carried latent
+LATENT_SCALES = (2, 3, 4)  # of TinyAE's latent; at scale 1 the source itself is carried
 DETAIL_GAIN = 8.0
 DETAIL_SIDE = 5  # samples whose mean is taken off
 LANCZOS_LOBES = 3
+NEIGHBOURS = {-1: 0.25, 0: 0.5, 1: 0.25}  # of a new sample, itself among them
+EMPHASIS = 0.12  # of what is sent: the codec takes fine detail first (docs/decisions.md)
 RESIDUAL_GAIN = 0.25  # residuals are small: a smaller step keeps training's noise out of flat areas
 
 
@@ -61,23 +66,23 @@ class TinyAEEncoder(nn.Module):
         self.stem = nn.Conv2d(SOURCE_CHANNELS, channels, 3, padding=1)
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
+        self.reduce = nn.Parameter(lanczos_kernel(2, fold=4, emphasis=EMPHASIS))
 
     def forward(self, source: Tensor) -> Tensor:
         residual: Tensor = self.head(F.relu(self.blocks(self.stem(source - 0.5))))
-        return area_latent(source) + residual
+        with torch.autocast(source.device.type, enabled=False):  # bf16 would cost half a level
+            return reduced_source(source.float(), self.reduce) + residual
 
 
-def area_latent(source: Tensor) -> Tensor:
-    """2 x 2 means of the source, (N, 24, h, w) -> (N, 6, h, w): what an untrained encoder sends."""
-    luma, u, v = source[:, :16], source[:, 16:20], source[:, 20:]
-    n, _, h, w = luma.shape
-    # channel 4 * row + column of a 4 x 4 patch -> the four 2 x 2 quadrants
-    quadrants = luma.reshape(n, 2, 2, 2, 2, h, w).mean(dim=(2, 4)).reshape(n, 4, h, w)
-    return torch.cat([quadrants, u.mean(1, keepdim=True), v.mean(1, keepdim=True)], dim=1)
+def reduced_source(source: Tensor, kernel: Tensor) -> Tensor:
+    """The source at 1/2, (N, 24, h, w) -> (N, 6, h, w): luma by a kernel, chroma by 2 x 2 means."""
+    u, v = source[:, 16:20], source[:, 20:]
+    chroma = [u.mean(1, keepdim=True), v.mean(1, keepdim=True)]
+    return torch.cat([filtered(source[:, :16], kernel), *chroma], dim=1)
 
 
 class TinyAEDecoder(nn.Module):
-    """(N, 3, h, w) restored latent and (N, C, h, w) features to (N, 6, h, w) source, 0..1."""
+    """(N, 6, h, w) enlarged latent and (N, C, h, w) features to (N, 6, h, w) source, 0..1."""
 
     def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
@@ -85,10 +90,14 @@ class TinyAEDecoder(nn.Module):
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 
-    def forward(self, latent: Tensor, features: Tensor, scale: int) -> Tensor:
+    def forward(self, enlarged: Tensor, features: Tensor) -> Tensor:
         residual: Tensor = self.head(self.blocks(features)) * RESIDUAL_GAIN
+        return enlarged + residual
+
+    def enlarged(self, latent: Tensor, scale: int) -> Tensor:
+        """The base of scales 2 to 4: (N, 3, h, w) latent to (N, 6, h, w), by the scale's kernel."""
         with torch.autocast(latent.device.type, enabled=False):  # bf16 would cost half a level
-            return enlarged_latent(latent.float(), self.enlarge[str(scale)]) + residual
+            return enlarged_latent(latent.float(), self.enlarge[str(scale)])
 
 
 def enlarged_latent(latent: Tensor, kernel: Tensor) -> Tensor:
@@ -97,26 +106,44 @@ def enlarged_latent(latent: Tensor, kernel: Tensor) -> Tensor:
     return torch.cat([luma, latent[:, 1:]], dim=1)
 
 
+def split_fine(folded: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture (N, 6, h, w) on 1/2 of its size to its latent (N, 3, h, w) and the rest of luma."""
+    mean = folded[:, :4].mean(1, keepdim=True)
+    return torch.cat([mean, folded[:, 4:]], dim=1), folded[:, :4] - mean
+
+
+def with_fine(latent: Tensor, fine: Tensor) -> Tensor:
+    """The inverse of `split_fine`."""
+    return torch.cat([latent[:, :1] + fine, latent[:, 1:]], dim=1)
+
+
 def filtered(planes: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
     """(N, I, h, w) through a kernel (O, I / groups, k, k), the border repeated: (N, O, h, w)."""
     reach = kernel.shape[2] // 2
     return F.conv2d(F.pad(planes, (reach,) * 4, mode="replicate"), kernel, groups=groups)
 
 
-def lanczos_kernel(ratio: int, fold: int = 1) -> Tensor:
-    """Lanczos enlargement of a plane as one convolution of its folded samples.
+def lanczos_kernel(kept: int, fold: int = 1, emphasis: float = 0.0) -> Tensor:
+    """Lanczos resampling of a plane as one convolution of its folded samples.
 
-    (ratio^2, fold^2, k, k): `fold` samples a side become `ratio`, at each place of the kernel.
+    (kept^2, fold^2, k, k): `fold` samples a side become `kept`, at each place of the kernel, more
+    of them (enlargement) or fewer (reduction, where the kernel spans as many more samples).
+    `emphasis` is how much of the difference from the mean of its neighbours each new sample gains
+    along a line.
     """
-    cells = 2 * math.ceil(LANCZOS_LOBES / fold) + 1
-    line = torch.zeros(ratio, cells * fold)  # output sample of the cell <- samples of all cells
-    for out in range(ratio):
-        place = (out + 0.5) * fold / ratio - 0.5 + cells // 2 * fold
+    stretch = max(1.0, fold / kept)
+    reach = math.ceil((LANCZOS_LOBES * stretch - fold / kept / 2) / fold)
+    cells = 2 * reach + 1
+    line = torch.zeros(kept, cells * fold)  # output sample of the cell <- samples of all cells
+    for out in range(kept):
+        place = (out + 0.5) * fold / kept - 0.5 + reach * fold
         for sample in range(cells * fold):
-            line[out, sample] = _lanczos(abs(place - sample))
-    line = (line / line.sum(1, keepdim=True)).reshape(ratio, cells, fold)
+            away = (place - sample) / stretch
+            beside = sum(weight * _lanczos(abs(away + k)) for k, weight in NEIGHBOURS.items())
+            line[out, sample] = (1 + emphasis) * _lanczos(abs(away)) - emphasis * beside
+    line = (line / line.sum(1, keepdim=True)).reshape(kept, cells, fold)
     kernel = torch.einsum("oki,plj->opijkl", line, line)
-    return kernel.reshape(ratio**2, fold**2, cells, cells)
+    return kernel.reshape(kept**2, fold**2, cells, cells)
 
 
 def _lanczos(distance: float) -> float:

@@ -16,7 +16,7 @@ from engines.codebook import Codebook
 from engines.condition import condition_vector
 from engines.networks.pipeline import PlaneTensors
 from engines.training.clips import FRAMES, SIZE, unpack
-from engines.training.streams import SCALE_SHARES
+from engines.training.streams import SCALE_SHARES, SIDE
 
 CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 
@@ -29,6 +29,7 @@ class Batch:
     scale: int
     latent: PlaneTensors | None = None
     condition: Tensor | None = None
+    fidelity: Tensor | None = None  # (N,), 0..1, as in the condition
 
 
 class ClipBatches:
@@ -44,7 +45,7 @@ class ClipBatches:
         chosen = []
         for _ in range(self._batch):
             frame = self._clips[rng.integers(len(self._clips)), rng.integers(FRAMES)]
-            chosen.append(_crop(frame, *_place(rng, self._crop), self._crop, 1))
+            chosen.append(_crop(frame, *_place(rng, self._crop, SIZE), self._crop, 1))
         return Batch(_stack(chosen), int(rng.choice([2, 2, 3, 4])))
 
 
@@ -61,7 +62,7 @@ class StreamBatches:
             for bits, wire in document["codebooks"].items()
         }
         self._by_scale = {
-            s: [i for i, row in enumerate(self._rows) if row["scale"] == s] for s in (2, 3, 4)
+            s: [i for i, row in enumerate(self._rows) if row["scale"] == s] for s in SCALE_SHARES
         }
         self._crop, self._batch = crop, batch
         self._rng = np.random.default_rng(seed)
@@ -70,25 +71,33 @@ class StreamBatches:
         rng = self._rng
         scale = int(rng.choice(list(SCALE_SHARES), p=list(SCALE_SHARES.values())))
         sources, latents, conditions = [], [], []
-        for _ in range(self._batch):
+        fidelity = np.clip(rng.uniform(-0.5, 1.5, self._batch), 0, 1)  # both ends often
+        for i in range(self._batch):
             index = int(rng.choice(self._by_scale[scale]))
             row, frame = self._rows[index], int(rng.integers(FRAMES))
-            top, left = _place(rng, self._crop)
-            sources.append(_crop(self._clips[row["clip"], frame], top, left, self._crop, 1))
-            side = SIZE // scale
+            side = min(SIZE // scale, SIDE)
+            top, left = _place(rng, self._crop, side * scale)
+            at = row["top"] + top, row["left"] + left
+            sources.append(_crop(self._clips[row["clip"], frame], *at, self._crop, 1))
             latent = self._latents[index, frame, : side * 3 // 2, :side]
             carried = _crop(latent, top, left, self._crop, scale)
             codebook = self._codebooks[row["bits"]]
             latents.append([codebook.expand(i, plane) for i, plane in enumerate(carried)])
-            conditions.append(condition_vector(row["qps"][frame], scale, row["bits"]))
+            conditions.append(condition_vector(row["qps"][frame], scale, row["bits"], fidelity[i]))
         source, latent_planes = _stack(sources), _stack(latents)
         if rng.random() < 0.5:
             source, latent_planes = _flip(source), _flip(latent_planes)
-        return Batch(source, scale, latent_planes, torch.from_numpy(np.stack(conditions)))
+        return Batch(
+            source,
+            scale,
+            latent_planes,
+            torch.from_numpy(np.stack(conditions)),
+            torch.from_numpy(fidelity.astype(np.float32)),
+        )
 
 
-def _place(rng: np.random.Generator, crop: int) -> tuple[int, int]:
-    top, left = rng.integers(0, (SIZE - crop) // CROP_STEP + 1, 2) * CROP_STEP
+def _place(rng: np.random.Generator, crop: int, size: int) -> tuple[int, int]:
+    top, left = rng.integers(0, (size - crop) // CROP_STEP + 1, 2) * CROP_STEP
     return int(top), int(left)
 
 

@@ -44,6 +44,15 @@ def unpack(packed: Packed) -> Planes:
     return Planes(packed[:height], packed[height:, :half], packed[height:, half:])
 
 
+def cropped(planes: Planes, top: int, left: int, side: int) -> Planes:
+    """A square part; its place and side must be even."""
+    y, u, v = (
+        c[top // part : (top + side) // part, left // part : (left + side) // part]
+        for c, part in zip(planes.channels, (1, 2, 2), strict=True)
+    )
+    return Planes(y, u, v)
+
+
 def photo_clip(photo: Planes, rng: np.random.Generator) -> Iterator[Packed]:
     """A camera move over a photo: FRAMES packed pictures of SIZE x SIZE.
 
@@ -134,12 +143,8 @@ def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iter
     flip = rng.random() < 0.5
     for picture in pictures:
         scaled = planes_from_video_frame(picture, (width, height))
-        parts = []
-        for index, channel in enumerate(scaled.channels):
-            part = 1 if index == 0 else 2
-            crop = channel[top // part : (top + SIZE) // part, left // part : (left + SIZE) // part]
-            parts.append(crop[:, ::-1] if flip else crop)
-        yield pack(Planes(*parts))
+        y, u, v = cropped(scaled, top, left, SIZE).channels
+        yield pack(Planes(y[:, ::-1], u[:, ::-1], v[:, ::-1]) if flip else Planes(y, u, v))
 
 
 def make(sources: Path, out: Path, clips: int, seed: int) -> Path:

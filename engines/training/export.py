@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from engines.codebook import BITS_MAX, BITS_MIN, Codebook, fit_levels
 from engines.condition import CONDITION_SIZE
-from engines.latent import padding_multiple
+from engines.latent import SCALES, padding_multiple
 from engines.networks.graphs import (
     OUTPUTS,
     STREAMER_INPUTS,
@@ -62,7 +62,7 @@ def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any
     network.load_state_dict({k: v.float() for k, v in half.items()})
     places = _tensor_places(weights)
     graphs = {}
-    for scale in LATENT_SCALES:
+    for scale in LATENT_SCALES if name == ENCODER else SCALES:
         target = folder / f"{name}-x{scale}.onnx"
         model = _graph(name, network, scale)
         _refer_to(model, weights.name, places)

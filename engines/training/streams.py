@@ -6,8 +6,8 @@ For each clip and round: a seeded scale, rate factor and bits; the installed enc
 latents as the streamer does, x265 codes them at low latency, and the decoded latents of every frame
 are kept with their QP. Two thirds of the streams have played the clip to and fro before, so that
 most pictures lie as deep in a chain of P pictures as a live stream's. DATA/streams.npy holds
-latents as carried (padded to SIZE / 2); DATA/streams.json says what each row is and holds the
-codebooks.
+latents as carried, SIDE samples a side: the whole latent in the corner, or a part of it at scale 1.
+DATA/streams.json says what each row is and holds the codebooks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,17 +23,19 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from engines.carrier import CarrierDecoder, CarrierEncoder
+from engines.carrier import RESTORED_PRESETS, CarrierDecoder, CarrierEncoder
+from engines.codebook import BITS_MAX
 from engines.codec import LatentEncoder
 from engines.frame import Frame
-from engines.training.clips import FRAMES, SIZE, pack, unpack
+from engines.training.clips import FRAMES, SIZE, cropped, pack, unpack
 from engines.weight_store import WEIGHTS_FOLDER, WeightStore
 
-SIDE = SIZE // 2  # of the largest latent; smaller ones stand in the corner
-CRF_RANGE = (18.0, 42.0, 51.0)  # least, likeliest, most: thin streams are what denc is for
-SCALE_SHARES = {2: 0.5, 3: 0.3, 4: 0.2}
+SIDE = SIZE // 2
+# least, likeliest, most: thin streams are what denc is for, and scale 1 is not for the thinnest
+CRF_RANGES = {1: (18.0, 32.0, 44.0)} | dict.fromkeys((2, 3, 4), (16.0, 40.0, 50.0))
+SCALE_SHARES = {1: 0.15, 2: 0.4, 3: 0.25, 4: 0.2}
 BITS_WEIGHTS = {8: 0.8, 7: 0.05, 6: 0.05, 5: 0.05, 4: 0.05}
-PRESET = "medium"
+PLACE_STEP = 48  # pixels
 LEADS = 3  # the clip is played 0, 1 or 2 times before the pictures that are kept
 FPS = 25
 
@@ -42,41 +44,59 @@ FPS = 25
 class StreamRow:
     """One coded clip: where it comes from and how it was coded.
 
-    `lead`: how often it was played before, backwards every second time; `qps`: one per frame.
+    `lead`: how often it was played before, backwards every second time; `qps`: one per frame;
+    `top`, `left`: where the part that is kept at scale 1 begins, else 0, in pixels of the clip.
     """
 
     clip: int
     lead: int
+    top: int
+    left: int
     scale: int
     bits: int
-    qps: tuple[float, ...]
+    qps: tuple[float, ...] = ()
+
+
+def draw(clip: int, rng: np.random.Generator) -> StreamRow:
+    """How a clip is to be coded."""
+    scale = int(rng.choice(list(SCALE_SHARES), p=list(SCALE_SHARES.values())))
+    lead = int(rng.integers(LEADS))
+    if scale == 1:  # the source itself: no codebook, and larger than what is kept
+        top, left = rng.integers((SIZE - SIDE) // PLACE_STEP + 1, size=2) * PLACE_STEP
+        return StreamRow(clip, lead, int(top), int(left), scale, BITS_MAX)
+    bits = int(rng.choice(list(BITS_WEIGHTS), p=list(BITS_WEIGHTS.values())))
+    return StreamRow(clip, lead, 0, 0, scale, bits)
 
 
 def code_clip(
-    clip: int, packed: npt.NDArray[np.uint8], lead: int, scale: int, bits: int, crf: float
+    plan: StreamRow, packed: npt.NDArray[np.uint8], crf: float
 ) -> tuple[StreamRow, npt.NDArray[np.uint8]]:
-    """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE).
+    """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE), and their QPs.
 
     Raises RuntimeError if x265 keeps pictures back.
     """
     out = np.zeros((FRAMES, SIDE * 3 // 2, SIDE), np.uint8)
-    side = SIZE // scale
-    carrier = CarrierEncoder(side, side, FPS, crf=crf, preset=PRESET, threads=1)
+    side = SIZE // plan.scale
+    kept = min(side, SIDE)
+    carrier = CarrierEncoder(
+        side, side, FPS, crf=crf, preset=RESTORED_PRESETS[plan.scale], restored=True, threads=1
+    )
     decoder = CarrierDecoder()
     qps = []
     frames = [Frame(unpack(frame), number, 0) for number, frame in enumerate(packed)]
-    latents = [_encoder().encode(frame, scale=scale, bits=bits).planes for frame in frames]
-    played = [p for n in range(lead, -1, -1) for p in (latents[::-1] if n % 2 else latents)]
-    kept_from = lead * FRAMES
+    latents = [_encoder().encode(f, scale=plan.scale, bits=plan.bits).planes for f in frames]
+    played = [p for n in range(plan.lead, -1, -1) for p in (latents[::-1] if n % 2 else latents)]
+    kept_from = plan.lead * FRAMES
     for number, planes in enumerate(played):
         for picture in carrier.encode(planes, number):
             qps.append(round(picture.qp, 2))
             for index, decoded in decoder.decode(picture.data, picture.number):
                 if index >= kept_from:
-                    out[index - kept_from, : side * 3 // 2, :side] = pack(decoded)
+                    part = cropped(decoded, plan.top, plan.left, kept)
+                    out[index - kept_from, : kept * 3 // 2, :kept] = pack(part)
     if len(qps) != len(played):
         raise RuntimeError(f"x265 gave {len(qps)} pictures for {len(played)}")
-    return StreamRow(clip, lead, scale, bits, tuple(qps[kept_from:])), out
+    return replace(plan, qps=tuple(qps[kept_from:])), out
 
 
 _WEIGHTS = WEIGHTS_FOLDER
@@ -102,14 +122,9 @@ def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> Non
     rows: list[dict[str, object]] = []
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(weights,)) as pool:
         for round_number in tqdm(range(rounds), desc="rounds"):
-            bits = rng.choice(list(BITS_WEIGHTS), len(clips), p=list(BITS_WEIGHTS.values()))
-            scales = rng.choice(list(SCALE_SHARES), len(clips), p=list(SCALE_SHARES.values()))
-            crfs = rng.triangular(*CRF_RANGE, len(clips))
-            leads = rng.integers(LEADS, size=len(clips))
-            jobs = pool.map(
-                code_clip, range(len(clips)), clips, map(int, leads), map(int, scales),
-                map(int, bits), map(float, crfs), chunksize=4,
-            )  # fmt: skip
+            plans = [draw(index, rng) for index in range(len(clips))]
+            crfs = [rng.triangular(*CRF_RANGES[plan.scale]) for plan in plans]
+            jobs = pool.map(code_clip, plans, clips, crfs, chunksize=4)
             for row, latents in tqdm(jobs, total=len(clips), desc=f"round {round_number + 1}"):
                 target[len(rows)] = latents
                 rows.append(asdict(row))

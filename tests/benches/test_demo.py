@@ -187,7 +187,7 @@ def test_the_table_says_what_was_measured(result):
         "p95 40 ms",
         "31.25",
         "58.2",
-        "sent at 1/2 of the size, then full size (plain x265), restored by lite",
+        "sent at 1/2 of the size, then full size, restored by lite",
     ):
         assert said in text
     assert "QP is at the end" in text

@@ -8,8 +8,10 @@ import pytest
 from engines.carrier import CarrierDecoder, CarrierEncoder
 from engines.errors import CarrierError
 from engines.frame import Planes
+from link.nal import split_annexb
 
 WIDTH, HEIGHT = 160, 96
+SPS = 33  # NAL unit type of a sequence parameter set
 
 
 def moving(number: int, width: int = WIDTH, height: int = HEIGHT) -> Planes:
@@ -44,6 +46,18 @@ def test_qp_is_reported() -> None:
     qps = [encoder.encode(moving(n), n)[0].qp for n in range(3)]
     assert 26 <= qps[0] <= 30
     assert qps[2] == pytest.approx(30, abs=1)
+
+
+def test_pictures_for_a_network_are_coded_with_other_tools() -> None:
+    sequence_sets = []
+    for restored in (False, True):
+        encoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=30, restored=restored)
+        (coded,) = encoder.encode(moving(0), 0)
+        sequence_sets.append([nal for nal in split_annexb(coded.data) if nal[0] >> 1 == SPS])
+        ((_, planes),) = CarrierDecoder().decode(coded.data, 0)
+        assert np.abs(planes.y.astype(int) - moving(0).y).mean() < 4
+    assert len(sequence_sets[0]) == len(sequence_sets[1]) == 1
+    assert sequence_sets[0] != sequence_sets[1]  # no sample adaptive offset, for one
 
 
 def test_bitrate_is_kept() -> None:

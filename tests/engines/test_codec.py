@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_any_size_goes_through_at_every_scale(
     assert (restored.width, restored.height) == size
     assert (restored.number, restored.captured_us) == (7, 7000)
     error = np.abs(restored.planes.y.astype(int) - frame.planes.y)
-    assert error.mean() < (1 if scale == 1 else 16)
+    assert error.mean() < (2 if scale == 1 else 16)
 
 
 @pytest.mark.parametrize("bits", range(4, 9))
@@ -65,6 +66,21 @@ def test_batch_gives_the_same_pictures_as_one_by_one() -> None:
     for latent, frame in zip(latents, together, strict=True):
         (alone,) = restorer.restore([latent])
         assert np.abs(alone.planes.y.astype(int) - frame.planes.y).max() <= 1
+
+
+def test_fidelity_chooses_between_close_and_good_looking() -> None:
+    encoder = codec.open_encoder("auto", threads=2)
+    latent = replace(encoder.encode(photo(192, 96), scale=2, bits=8), qp=35.0)
+    shown = {}
+    for fidelity in (0.0, 1.0):
+        restorer = codec.open_restorer("auto", encoder.network_id, threads=2, fidelity=fidelity)
+        (frame,) = restorer.restore([latent])
+        restorer.fidelity = 1 - fidelity  # it may change between pictures
+        (other,) = restorer.restore([latent])
+        shown[fidelity] = frame.planes.y, other.planes.y
+    assert np.array_equal(shown[0.0][0], shown[1.0][1])
+    assert np.array_equal(shown[1.0][0], shown[0.0][1])
+    assert np.any(shown[0.0][0] != shown[1.0][0])
 
 
 def test_latent_is_a_natural_small_picture() -> None:

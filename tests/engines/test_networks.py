@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
 
@@ -15,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from engines.codebook import Codebook
 from engines.codec import PLAIN, open_restorer
 from engines.condition import CONDITION_SIZE, QP_KNOTS, condition_vector
-from engines.frame import Planes, planes_from_video_frame
-from engines.latent import Latent, latent_size, padded_size
-from engines.networks.downscale import gaussian_downscale
+from engines.frame import Planes, planes_from_video_frame, resized
+from engines.latent import SCALES, Latent, latent_size, padded_size
+from engines.networks.downscale import patch_downscale
 from engines.networks.pipeline import source_on_half, unfolded_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import filtered, lanczos_kernel
@@ -57,16 +58,27 @@ def test_cost_per_source_pixel_stays_within_its_bounds() -> None:
         with FlopCounterMode(display=False) as counter:
             build_streamer()(*planes(640, 384), 2)
         assert counter.get_total_flops() / 2 / pixels <= 5_000
-        with FlopCounterMode(display=False) as counter:
-            build_viewer("lite")(*small, torch.zeros(1, CONDITION_SIZE), 2)
-        assert counter.get_total_flops() / 2 / pixels <= 14_000
+        for carried, scale in ((small, 2), (planes(640, 384), 1)):
+            with FlopCounterMode(display=False) as counter:
+                build_viewer("lite")(*carried, torch.zeros(1, CONDITION_SIZE), scale)
+            assert counter.get_total_flops() / 2 / pixels <= 14_000
 
 
-def test_untrained_encoder_sends_area_means() -> None:
-    source = planes(96, 48)
-    y, u, _ = build_streamer()(*source, 2)
-    assert torch.allclose(y, F.avg_pool2d(source[0].float(), 2), atol=1e-3)
-    assert torch.allclose(u, F.avg_pool2d(source[1].float(), 2), atol=1e-3)
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_untrained_encoder_sends_the_lanczos_reduction_a_little_raised(scale: int) -> None:
+    source = photograph(240, 192)
+    with torch.inference_mode():
+        small = [p[0, 0].numpy() for p in build_streamer()(*source, scale)]
+    carried, size = Planes(*(p[0, 0].numpy() for p in source)), (240 // scale, 192 // scale)
+    lanczos = resized(carried, size, Interpolation.LANCZOS)
+    area = resized(carried, size, Interpolation.AREA)
+    inside = (slice(4, -4), slice(4, -4))
+    assert np.abs(small[0] - lanczos.y)[inside].mean() < 3
+    assert np.abs(small[1] - lanczos.u).mean() < 2
+    sharpness = [
+        np.abs(np.diff(p[inside].astype(float))).mean() for p in (area.y, lanczos.y, small[0])
+    ]
+    assert sharpness[0] < sharpness[1] < sharpness[2] < 1.2 * sharpness[1]
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -82,6 +94,14 @@ def test_untrained_viewer_shows_the_lanczos_enlargement(scale: int) -> None:
     inside = (slice(12, -12), slice(12, -12))
     assert (ours - theirs)[inside].abs().mean() < (0.6 if scale == 2 else 1.5)
     assert (shown[1][0, 0] * 255 - torch.from_numpy(enlarged.u.astype(np.float32))).abs().mean() < 2
+
+
+@pytest.mark.parametrize("size", [(96, 64), (70, 66)])
+def test_untrained_viewer_shows_a_picture_of_full_size_as_it_came(size: tuple[int, int]) -> None:
+    carried = planes(*size)
+    restored = build_viewer("lite")(*carried, torch.zeros(1, CONDITION_SIZE), 1)
+    for got, want in zip(unfolded_planes(restored * 255), carried, strict=True):
+        assert torch.allclose(got, want.float(), atol=1e-2)
 
 
 def test_folded_pictures_and_planes_are_inverses() -> None:
@@ -108,14 +128,14 @@ def test_enlargement_kernels_are_lanczos(ratio: int, fold: int) -> None:
 
 
 @pytest.mark.parametrize("scale", [3, 4])
-def test_gaussian_downscale_keeps_flat_and_sloping_pictures(scale: int) -> None:
+def test_patch_downscale_keeps_flat_and_sloping_pictures(scale: int) -> None:
     flat = torch.full((1, 1, 24, 24), 7.0)
     assert torch.allclose(
-        gaussian_downscale(flat, scale),
+        patch_downscale(flat, scale),
         torch.full((1, 1, 48 // scale, 48 // scale), 7.0),
     )
     slope = torch.arange(24.0).repeat(24, 1)[None, None]
-    small = gaussian_downscale(slope, scale)[0, 0]
+    small = patch_downscale(slope, scale)[0, 0]
     ratio = scale / 2
     centres = (torch.arange(48 // scale) + 0.5) * ratio - 0.5
     assert small.shape == (48 // scale, 48 // scale)
@@ -126,7 +146,7 @@ def test_gaussian_downscale_keeps_flat_and_sloping_pictures(scale: int) -> None:
 @pytest.mark.parametrize("size", [(64, 64), (200, 112)])
 def test_every_preset_takes_any_size(name: str, size: tuple[int, int]) -> None:
     network = build_viewer(name)
-    for scale in (2, 3, 4):
+    for scale in SCALES:
         width, height = latent_size(*size, scale)
         small = [torch.zeros(1, 1, height // part, width // part) for part in (1, 2, 2)]
         with torch.inference_mode():
@@ -136,8 +156,9 @@ def test_every_preset_takes_any_size(name: str, size: tuple[int, int]) -> None:
 
 
 def test_condition_lies_between_learned_levels() -> None:
-    vector = condition_vector(28, 3, 6)
-    assert vector.sum() == pytest.approx(3)
+    vector = condition_vector(28, 3, 6, 0.25)
+    assert vector.sum() == pytest.approx(3.25)
+    assert vector[-1] == 0.25
     at = QP_KNOTS.index(26)
     assert vector[at] == pytest.approx(0.5)
     assert vector[at + 1] == pytest.approx(0.5)
@@ -155,13 +176,16 @@ def photograph(width: int, height: int) -> tuple[torch.Tensor, ...]:
     return tuple(torch.from_numpy(p.copy())[None, None] for p in picture.channels)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(96, 48), (240, 192), (432, 240)])
 @pytest.mark.parametrize("picture", [planes, photograph])
 def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> None:  # type: ignore[no-untyped-def]
     store = WeightStore()
     source = {n: p.numpy() for n, p in zip("yuv", picture(*size), strict=True)}
-    for network in (ENCODER, *store.restorers):
+    if scale == 1:
+        source = {n: p.astype(np.float32) for n, p in source.items()}
+        source["condition"] = condition_vector(33, 1, 8)[None]
+    for network in (*[ENCODER][: scale > 1], *store.restorers):
         outputs = []
         for runtime in (OnnxRuntime(store, 2), TorchRuntime(store, 2)):
             runtime.load(network, scale)

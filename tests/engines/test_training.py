@@ -105,7 +105,11 @@ def test_a_curve_goes_on_with_other_figures(tmp_path: Path) -> None:
 def test_streams_are_kept_from_deep_in_the_chain(data: Path) -> None:
     packed = np.load(data / "clips.npy")[0]
     rows, pictures = zip(
-        *(streams.code_clip(0, packed, lead, 2, 8, 30.0) for lead in range(3)), strict=True
+        *(
+            streams.code_clip(streams.StreamRow(0, lead, 0, 0, 2, 8), packed, 30.0)
+            for lead in range(3)
+        ),
+        strict=True,
     )
     assert [row.lead for row in rows] == [0, 1, 2]
     assert all(len(row.qps) == FRAMES for row in rows)

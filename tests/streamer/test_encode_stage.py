@@ -44,7 +44,7 @@ class Run:
         )
         self.stage = Carrier(
             bytes(8),
-            CarrierSettings(200_000, "ultrafast", 1),
+            CarrierSettings(200_000, "ultrafast", 1, paced=False),
             control,
             latents,
             self.out.append,

@@ -32,7 +32,8 @@ def test_defaults_in_the_help_are_the_defaults() -> None:
     config = load(StreamerConfig, None, NEEDED)
     assert f"(default: {config.max_bitrate // 1000}k)" in text
     assert f"(default: {config.bits})" in text
-    assert f"(default: {config.preset})" in text
+    assert config.preset is None
+    assert "of x265 (default: auto)" in text
     assert f"default {config.figures_port}" in text
 
 
@@ -46,6 +47,8 @@ def test_defaults_in_the_help_are_the_defaults() -> None:
         ("size", "65x97", (65, 97)),
         ("scale", "auto", None),
         ("scale", "3", 3),
+        ("preset", "auto", None),
+        ("preset", "fast", "fast"),
         ("fps", "29.97", 29.97),
         ("bits", 4, 4),
         ("duration", "10", 10.0),

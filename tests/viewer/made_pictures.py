@@ -17,12 +17,13 @@ def decoded(
     network_id: bytes = bytes(8),
     width: int = 192,
     height: int = 112,
+    scale: int = 2,
 ) -> Decoded:
-    """A decoded picture at scale 2."""
+    """A decoded picture."""
     picture = frame(number, width, height)
-    small = frame(number, width // 2, height // 2).planes
+    small = frame(number, width // scale, height // scale).planes
     codebook = Codebook.uniform(8)
-    latent = Latent(small, width, height, 2, codebook, 20.0, number, picture.captured_us)
+    latent = Latent(small, width, height, scale, codebook, 20.0, number, picture.captured_us)
     return Decoded(latent, network_id, 100 + number, number == 0, arrived_us)
 
 

@@ -48,6 +48,23 @@ def test_one_at_a_time_when_restoration_keeps_up() -> None:
     assert bench.dropped == 0
 
 
+def test_falling_behind_is_noticed_where_pictures_come_at_their_rate() -> None:
+    for budget_us, cost_us, behind in (
+        (BUDGET_US, 50_000, True),
+        (BUDGET_US, 30_000, False),
+        (None, 50_000, False),
+    ):
+        bench = Bench(budget_us)
+        for number in range(10):
+            bench.put(number)
+            assert not (number < 5 and bench.buffer.falls_behind)
+            bench.take()
+            bench.buffer.measured(1, cost_us)
+        assert bench.buffer.falls_behind is behind
+        bench.buffer.forget_cost()
+        assert not bench.buffer.falls_behind
+
+
 def test_a_backlog_is_restored_in_batches_in_order() -> None:
     bench = Bench()
     bench.put(*range(6))

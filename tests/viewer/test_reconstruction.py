@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -25,13 +26,16 @@ NETWORK, OTHER = b"\1" * 8, b"\2" * 8
 class Network(Restorer):
     """Stands in for a trained network; raises `error` at its n-th picture."""
 
-    def __init__(self, name: str, error: Exception | None = None, at: int = 0) -> None:
+    def __init__(
+        self, name: str, error: Exception | None = None, at: int = 0, takes_s: float = 0
+    ) -> None:
         super().__init__(name, None, 1)
-        self.error, self.at = error, at
+        self.error, self.at, self.takes_s = error, at, takes_s
         self.batches: list[int] = []
 
     def restore(self, latents: Sequence[Latent]) -> list[Frame]:
         self.batches.append(len(latents))
+        time.sleep(self.takes_s)
         if self.error is not None and latents[-1].number >= self.at:
             raise self.error
         return super().restore(latents)
@@ -44,7 +48,9 @@ class Networks:
         self.known = {NETWORK: known.get("network"), OTHER: known.get("other")}
         self.opened: list[bytes] = []
 
-    def __call__(self, engine: str, network_id: bytes, *, threads: int) -> Restorer:
+    def __call__(
+        self, engine: str, network_id: bytes, *, threads: int, fidelity: float
+    ) -> Restorer:
         self.opened.append(network_id)
         if engine != "plain" and (network := self.known.get(network_id)):
             return network
@@ -71,6 +77,20 @@ def run(restorers: Restorers, *kinds: bytes) -> tuple[list[Shown], Figures, list
     return shown, figures, failures
 
 
+def into(shown: list[Shown], buffer: LatentBuffer, restorers: Restorers) -> Reconstruction:
+    """Restoration of a buffer while it is being filled."""
+    return Reconstruction(
+        buffer=buffer,
+        restorers=restorers,
+        show=shown.append,
+        failed=pytest.fail,
+        figures=Figures(),
+        monotonic=lambda: 0,
+        unix=lambda: 0,
+        live=False,
+    )
+
+
 def test_pictures_come_out_in_order_in_batches_at_source_size() -> None:
     network = Network("lite")
     restorers = Restorers("auto", threads=1, opener=Networks(network=network))
@@ -79,6 +99,26 @@ def test_pictures_come_out_in_order_in_batches_at_source_size() -> None:
     assert {(s.frame.width, s.frame.height) for s in shown} == {(192, 112)}
     assert network.batches == [4, 2]
     assert figures.snapshot()["engine"] == "lite"
+
+
+@pytest.mark.parametrize(
+    ("scale", "engines"), [(1, ["lite"] * 5 + ["plain"] * 7), (2, ["lite"] * 12)]
+)
+def test_a_machine_that_is_too_slow_shows_pictures_of_full_size_as_they_come(
+    scale: int, engines: list[str]
+) -> None:
+    network = Network("lite", takes_s=0.05)
+    shown: list[Shown] = []
+    buffer = LatentBuffer(
+        budget_us=10_000_000, batch_max=1, clock=lambda: 0, dropped=lambda n: None
+    )
+    for number in range(12):
+        buffer.put(decoded(number, network_id=NETWORK, scale=scale))
+    reconstruction = into(
+        shown, buffer, Restorers("auto", threads=1, opener=Networks(network=network))
+    )
+    reconstruction.close(discard=False)
+    assert [s.engine for s in shown] == engines
 
 
 def test_latency_of_a_file_counts_from_its_arrival() -> None:
@@ -151,7 +191,7 @@ def test_an_unknown_engine_is_refused_at_the_start() -> None:
 
 
 def test_damaged_weights_refuse_an_engine_asked_for_at_the_start() -> None:
-    def opener(engine: str, network_id: bytes, *, threads: int) -> Restorer:
+    def opener(engine: str, network_id: bytes, *, threads: int, fidelity: float) -> Restorer:
         raise WeightsError("/weights/lite.safetensors: wrong SHA-256")
 
     with pytest.raises(WeightsError, match=r"lite\.safetensors"):
@@ -161,16 +201,7 @@ def test_damaged_weights_refuse_an_engine_asked_for_at_the_start() -> None:
 def test_a_file_larger_than_the_buffer_does_not_hang_its_reader() -> None:
     buffer = LatentBuffer(budget_us=None, batch_max=2, clock=lambda: 0, dropped=lambda n: None)
     shown: list[Shown] = []
-    reconstruction = Reconstruction(
-        buffer=buffer,
-        restorers=Restorers("plain", threads=1),
-        show=shown.append,
-        failed=pytest.fail,
-        figures=Figures(),
-        monotonic=lambda: 0,
-        unix=lambda: 0,
-        live=False,
-    )
+    reconstruction = into(shown, buffer, Restorers("plain", threads=1))
     writer = threading.Thread(target=lambda: [buffer.put(decoded(n)) for n in range(150)])
     writer.start()
     writer.join(20)
