@@ -103,10 +103,10 @@ def test_a_step_does_not_ask_for_its_own_undoing(scale: int, lower: int) -> None
 
 
 def test_fine_detail_keeps_the_full_size_at_a_higher_qp() -> None:
-    assert better_scale(1, 40.0, 16.0) == 2
-    assert better_scale(1, 40.0, 64.0) == 1
-    assert better_scale(2, 35.0, 16.0) == 2
-    assert better_scale(2, 35.0, 64.0) == 1
+    assert better_scale(1, 38.0, 16.0) == 2
+    assert better_scale(1, 38.0, 64.0) == 1
+    assert better_scale(2, 30.0, 16.0) == 2
+    assert better_scale(2, 30.0, 64.0) == 1
 
 
 @pytest.mark.parametrize("detail", [0.0, 1e6])

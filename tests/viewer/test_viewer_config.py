@@ -81,6 +81,8 @@ def test_the_page_is_local_when_nothing_else_was_asked_for() -> None:
         ({"listen": "x"}, "PORT"),
         ({"listen": "1", "record_quality": "best"}, "lossless"),
         ({"listen": "1", "latency_budget": 0}, "from 1"),
+        ({"listen": "1", "fidelity": 1.5}, "from 0 to 1"),
+        ({"listen": "1", "fidelity": "sharp"}, "from 0 to 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(keys: dict[str, object], message: str) -> None:
