@@ -14,10 +14,10 @@ import math
 # bits per source pixel from which a smaller scale is the better guess
 SCALE_LADDER = ((0.035, 1), (0.0045, 2), (0.0025, 3), (0.0, 4))
 # scale -> QP from which the next one wins; that of scale 1 plus what the detail is worth
-COARSER_ABOVE_QP = {1: 23.5, 2: 43.0, 3: 44.5}
-# a step is taken back well below the QP that it leads to (about 9, 7 and 4 lower); that of scale 2
+COARSER_ABOVE_QP = {1: 23.5, 2: 46.5, 3: 47.5}
+# a step is taken back below the QP that it leads to (about 7, 4 and 4 lower); that of scale 2
 # plus what the detail is worth
-FINER_BELOW_QP = {2: 14.5, 3: 35.5, 4: 39.5}
+FINER_BELOW_QP = {2: 14.5, 3: 40.5, 4: 42.0}
 QP_PER_OCTAVE = 3.0  # of squared error
 DETAIL_RANGE = (1.0, 100.0)  # squared 8-bit levels; beyond, the border stays (docs/decisions.md)
 
