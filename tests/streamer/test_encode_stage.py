@@ -15,6 +15,7 @@ from streamer import carrier
 from streamer.capture import Shot
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.clock import rtp_timestamp
+from streamer.effort import Effort
 from streamer.network import LatentShot, Network, NetworkSettings
 from streamer.scale_control import ScaleControl
 
@@ -196,3 +197,30 @@ def test_the_bitrate_is_kept() -> None:
     run.put(*range(100), size=(320, 240))
     bits = sum(8 * len(c.unit.data) for c in run())
     assert bits / 4 < 1.3 * 200_000
+
+
+def test_less_effort_is_a_new_carrier_that_begins_with_an_irap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    presets = []
+
+    class Noted(CarrierEncoder):
+        def __init__(self, *args: object, preset: str, **kwargs: object) -> None:
+            presets.append(preset)
+            super().__init__(*args, preset=preset, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(carrier, "CarrierEncoder", Noted)
+    run = Run()
+    run.stage._effort = effort = Effort(None, restored=True, paced=True)
+    slow = iter([False] * 4 + [True])
+
+    def took(seconds: float, fps: float) -> bool:
+        late = next(slow, False)
+        effort._steps_back += late
+        return late
+
+    monkeypatch.setattr(effort, "took", took)
+    run.put(*range(8))
+    assert [c.unit.irap for c in run()] == [n in (0, 5) for n in range(8)]
+    assert presets == ["slow", "medium"]
+    assert run.figures.snapshot()["preset"] == "medium"

@@ -34,7 +34,7 @@ def _coded(count: int) -> list[CodedUnit]:
             stage.request_irap()
 
     maker = open_encoder("plain", threads=1)
-    settings = CarrierSettings(200_000, "ultrafast", 1)
+    settings = CarrierSettings(200_000, "ultrafast", 1, paced=False)
     scale = ScaleControl(2, 200_000)
     stage = Carrier(maker.network_id, settings, scale, latents, deliver, Figures())
     for number in range(count):
