@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from daemon.figures import Figures
-from engines.carrier import RESTORED_PRESETS, CarrierDecoder, CarrierEncoder, CodedPicture
+from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture, best_preset
 from engines.codec import PLAIN, open_restorer
 from engines.evaluation.clips import Clip
 from engines.frame import Frame, Planes, resized
 from engines.latent import Latent
+from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
 from streamer.side_info import SideInfoWriter
 from viewer.decoder import StreamDecoder
@@ -86,6 +87,7 @@ class DencChannel:
         self.scale = scale
         self._clip = clip
         self._network_id = encoder.network_id
+        self._restored = encoder.network_id != NO_NETWORK
         self._restorers = {DENC: restorer, LANCZOS: open_restorer(PLAIN, b"", threads=1)}
         self._latents = [encoder.encode(frame, scale=scale, bits=bits) for frame in frames_of(clip)]
         self._decoded: tuple[Stream, list[Latent]] | None = None
@@ -96,8 +98,8 @@ class DencChannel:
             [latent.planes for latent in self._latents],
             self._clip.fps,
             crf,
-            RESTORED_PRESETS[self.scale],
-            restored=True,
+            best_preset(self.scale, restored=self._restored),
+            restored=self._restored,
         )
         writer = SideInfoWriter(self._network_id)
         units = [writer.access_unit(p, latents[p.number], self._clip.fps) for p in coded]

@@ -178,7 +178,8 @@ def source_of(method: str, plan: Plan, entry: ClipEntry, sampled: int) -> str:
         parts += [f"x265 {ANCHOR_PRESET}"]
     else:
         parts += [f"x265 {RESTORED_PRESETS} {RESTORED_PARAMS}"]
-        parts += [f"fidelity {plan.fidelity:g}"][: method == DENC]
+        if method == DENC:
+            parts += [f"fidelity {plan.fidelity:g}"]
         parts += [plan.network, f"scale {plan.scale or AUTO_SCALE}", f"{plan.bits} bits"]
     return ", ".join(parts)
 

@@ -27,11 +27,12 @@ from benches.channels import ANCHOR_PRESET
 from benches.demo.processes import Daemon
 from benches.demo.sizes import BITRATE_MIN_BPS
 from daemon.figures import Figures
-from engines.carrier import RESTORED_PRESETS, CarrierEncoder
+from engines.carrier import CarrierEncoder, best_preset
 from engines.codec import engine_names, open_encoder, open_restorer
 from engines.errors import EngineError
 from engines.latent import SCALES, Latent
 from engines.scale import choose_scale
+from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
 from link.assembly import assemble
 from link.nal import join_annexb, split_annexb
@@ -140,7 +141,7 @@ def measure_size(
             assert frame is not None
             with watch.stage("network"):
                 latent = encoder.encode(frame, scale=chosen, bits=8)
-            carrier = carrier or _carrier(latent, bitrate)
+            carrier = carrier or _carrier(latent, bitrate, encoder.network_id != NO_NETWORK)
             with watch.stage("carrier"):
                 (coded,) = carrier.encode(latent.planes, latent.number)
                 unit = writer.access_unit(coded, latent, FPS)
@@ -220,15 +221,15 @@ def _bitrate(width: int, height: int) -> int:
     return max(BITRATE_MIN_BPS, round(BITS_PER_PIXEL * width * height * FPS))
 
 
-def _carrier(latent: Latent, bitrate_bps: int) -> CarrierEncoder:
+def _carrier(latent: Latent, bitrate_bps: int, restored: bool) -> CarrierEncoder:
     planes = latent.planes
     return CarrierEncoder(
         planes.width,
         planes.height,
         FPS,
         bitrate_bps=bitrate_bps,
-        preset=RESTORED_PRESETS[latent.scale],
-        restored=True,
+        preset=best_preset(latent.scale, restored=restored),
+        restored=restored,
         threads=THREADS,
     )
 

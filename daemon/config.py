@@ -13,6 +13,8 @@ import yaml
 
 from daemon.errors import UsageError
 
+Number = TypeVar("Number", int, float)
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -45,29 +47,24 @@ def one_of(known: Sequence[str]) -> Callable[[object], str]:
 
 def between(low: float, high: float, what: str) -> Callable[[object], float]:
     """A `parse` for a number of `what` in a range, ends included."""
-
-    def parse(value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high or isinstance(value, bool):
-            raise ValueError(f"{what} from {low:g} to {high:g}")
-        return number
-
-    return parse
+    return _ranged(float, low, high, f"{what} from {low:g} to {high:g}")
 
 
 def within(low: int, high: int) -> Callable[[object], int]:
     """A `parse` for a whole number in a range, ends included."""
+    return _ranged(int, low, high, f"a whole number from {low} to {high}")
 
-    def parse(value: object) -> int:
+
+def _ranged(
+    kind: type[Number], low: Number, high: Number, expected: str
+) -> Callable[[object], Number]:
+    def parse(value: object) -> Number:
         try:
-            number = int(str(value))
+            number = kind(str(value))
         except ValueError:
-            number = low - 1
+            raise ValueError(expected) from None
         if not low <= number <= high or isinstance(value, bool):
-            raise ValueError(f"a whole number from {low} to {high}")
+            raise ValueError(expected)
         return number
 
     return parse

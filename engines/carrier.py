@@ -27,6 +27,12 @@ PRESETS = (
 # used, and most of psycho-visual optimisation is the network's business (docs/decisions.md).
 RESTORED_PARAMS = ("sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2")
 RESTORED_PRESETS = {1: "medium", 2: "slow", 3: "slow", 4: "slow"}  # by the latent's scale
+PLAIN_PRESET = "medium"  # of pictures that no network restores
+
+
+def best_preset(scale: int, *, restored: bool) -> str:
+    """What measures best for latents of a scale, where the machine is fast enough."""
+    return RESTORED_PRESETS[scale] if restored else PLAIN_PRESET
 
 
 @dataclass(frozen=True)

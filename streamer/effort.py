@@ -9,9 +9,8 @@ other work on the machine or a hard picture, may come back at any time.
 
 from __future__ import annotations
 
-from engines.carrier import RESTORED_PRESETS
+from engines.carrier import best_preset
 
-PLAIN_PRESET = "medium"  # of pictures that no network restores
 STEPS = ("slow", "medium", "faster", "superfast", "ultrafast")
 BUSY_SHARE = 0.8  # of the time between two pictures: more is too long
 WINDOW_PICTURES = 40
@@ -31,7 +30,7 @@ class Effort:
         """For a new encoder of latents of a scale."""
         if self._fixed is not None:
             return self._fixed
-        best = STEPS.index(RESTORED_PRESETS[scale] if self._restored else PLAIN_PRESET)
+        best = STEPS.index(best_preset(scale, restored=self._restored))
         return STEPS[min(best + self._steps_back, len(STEPS) - 1)]
 
     def took(self, seconds: float, fps: float) -> bool:

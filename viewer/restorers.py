@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeAlias
 
 from daemon.log import event
@@ -55,7 +55,7 @@ class Restorers:
         self._network_id, self._restorer = network_id, restorer
         return restorer, True
 
-    @property
+    @cached_property
     def plain(self) -> Restorer:
         """Plain upscaling; at scale 1 the picture as it came."""
         return self._open(PLAIN, NO_NETWORK)

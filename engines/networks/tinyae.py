@@ -8,9 +8,8 @@ Decoder:  latent + features of the restorer -> dilated blocks -> (N, 6, H/2, W/2
 
 Both end in a layer that starts at zero: an untrained TinyAE sends a plain small picture and shows
 its Lanczos enlargement. The weights of reduction and enlargement are trained as well, the latter
-one set a scale. The
-decoder takes, beside the latent's three planes, the restorer's feature maps (DiffVC-RT section 3,
-"Latent Channel Expansion").
+one set a scale. The decoder takes, beside the latent's three planes, the restorer's feature maps
+(DiffVC-RT section 3, "Latent Channel Expansion").
 """
 
 from __future__ import annotations

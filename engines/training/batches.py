@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from engines.codebook import Codebook
 from engines.condition import condition_vector
 from engines.networks.pipeline import PlaneTensors
-from engines.training.clips import FRAMES, SIZE, unpack
+from engines.training.clips import FRAMES, SIZE, cropped, unpack
 from engines.training.streams import SCALE_SHARES, SIDE
 
 CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
@@ -45,7 +46,8 @@ class ClipBatches:
         chosen = []
         for _ in range(self._batch):
             frame = self._clips[rng.integers(len(self._clips)), rng.integers(FRAMES)]
-            chosen.append(_crop(frame, *_place(rng, self._crop, SIZE), self._crop, 1))
+            at = _place(rng, self._crop, SIZE)
+            chosen.append(cropped(unpack(frame), *at, self._crop).channels)
         return Batch(_stack(chosen), int(rng.choice([2, 2, 3, 4])))
 
 
@@ -72,23 +74,24 @@ class StreamBatches:
         scale = int(rng.choice(list(SCALE_SHARES), p=list(SCALE_SHARES.values())))
         sources, latents, conditions = [], [], []
         fidelity = np.clip(rng.uniform(-0.5, 1.5, self._batch), 0, 1)  # both ends often
-        for i in range(self._batch):
+        for wanted in fidelity:
             index = int(rng.choice(self._by_scale[scale]))
             row, frame = self._rows[index], int(rng.integers(FRAMES))
             side = min(SIZE // scale, SIDE)
             top, left = _place(rng, self._crop, side * scale)
             at = row["top"] + top, row["left"] + left
-            sources.append(_crop(self._clips[row["clip"], frame], *at, self._crop, 1))
-            latent = self._latents[index, frame, : side * 3 // 2, :side]
-            carried = _crop(latent, top, left, self._crop, scale)
+            source = unpack(self._clips[row["clip"], frame])
+            sources.append(cropped(source, *at, self._crop).channels)
+            latent = unpack(self._latents[index, frame, : side * 3 // 2, :side])
+            carried = cropped(latent, top // scale, left // scale, self._crop // scale)
             codebook = self._codebooks[row["bits"]]
-            latents.append([codebook.expand(i, plane) for i, plane in enumerate(carried)])
-            conditions.append(condition_vector(row["qps"][frame], scale, row["bits"], fidelity[i]))
-        source, latent_planes = _stack(sources), _stack(latents)
+            latents.append([codebook.expand(i, plane) for i, plane in enumerate(carried.channels)])
+            conditions.append(condition_vector(row["qps"][frame], scale, row["bits"], wanted))
+        source_planes, latent_planes = _stack(sources), _stack(latents)
         if rng.random() < 0.5:
-            source, latent_planes = _flip(source), _flip(latent_planes)
+            source_planes, latent_planes = _flip(source_planes), _flip(latent_planes)
         return Batch(
-            source,
+            source_planes,
             scale,
             latent_planes,
             torch.from_numpy(np.stack(conditions)),
@@ -101,19 +104,7 @@ def _place(rng: np.random.Generator, crop: int, size: int) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def _crop(
-    packed: npt.NDArray[np.uint8], top: int, left: int, crop: int, scale: int
-) -> list[npt.NDArray[np.uint8]]:
-    parts = []
-    for index, plane in enumerate(unpack(packed).channels):
-        part = scale * (1 if index == 0 else 2)
-        parts.append(
-            plane[top // part : (top + crop) // part, left // part : (left + crop) // part]
-        )
-    return parts
-
-
-def _stack(crops: list[list[npt.NDArray[Any]]]) -> PlaneTensors:
+def _stack(crops: Sequence[Sequence[npt.NDArray[Any]]]) -> PlaneTensors:
     y, u, v = (torch.from_numpy(np.stack([crop[i] for crop in crops]))[:, None] for i in range(3))
     return y, u, v
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from engines.carrier import RESTORED_PRESETS, CarrierDecoder, CarrierEncoder
+from engines.carrier import CarrierDecoder, CarrierEncoder, best_preset
 from engines.codebook import BITS_MAX
 from engines.codec import LatentEncoder
 from engines.frame import Frame
@@ -79,7 +79,13 @@ def code_clip(
     side = SIZE // plan.scale
     kept = min(side, SIDE)
     carrier = CarrierEncoder(
-        side, side, FPS, crf=crf, preset=RESTORED_PRESETS[plan.scale], restored=True, threads=1
+        side,
+        side,
+        FPS,
+        crf=crf,
+        preset=best_preset(plan.scale, restored=True),
+        restored=True,
+        threads=1,
     )
     decoder = CarrierDecoder()
     qps = []

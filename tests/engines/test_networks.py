@@ -185,7 +185,8 @@ def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> N
     if scale == 1:
         source = {n: p.astype(np.float32) for n, p in source.items()}
         source["condition"] = condition_vector(33, 1, 8)[None]
-    for network in (*[ENCODER][: scale > 1], *store.restorers):
+    encoders = () if scale == 1 else (ENCODER,)
+    for network in (*encoders, *store.restorers):
         outputs = []
         for runtime in (OnnxRuntime(store, 2), TorchRuntime(store, 2)):
             runtime.load(network, scale)

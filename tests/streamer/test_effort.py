@@ -2,9 +2,9 @@
 
 import pytest
 
-from engines.carrier import RESTORED_PRESETS
+from engines.carrier import PLAIN_PRESET, RESTORED_PRESETS
 from engines.latent import SCALES
-from streamer.effort import PLAIN_PRESET, STEPS, WINDOW_PICTURES, Effort
+from streamer.effort import STEPS, WINDOW_PICTURES, Effort
 
 FPS = 25.0
 

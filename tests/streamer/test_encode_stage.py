@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from small_clips import H, W, frame
@@ -204,12 +205,11 @@ def test_less_effort_is_a_new_carrier_that_begins_with_an_irap(
 ) -> None:
     presets = []
 
-    class Noted(CarrierEncoder):
-        def __init__(self, *args: object, preset: str, **kwargs: object) -> None:
-            presets.append(preset)
-            super().__init__(*args, preset=preset, **kwargs)  # type: ignore[arg-type]
+    def noted(*args: Any, **kwargs: Any) -> CarrierEncoder:
+        presets.append(kwargs["preset"])
+        return CarrierEncoder(*args, **kwargs)
 
-    monkeypatch.setattr(carrier, "CarrierEncoder", Noted)
+    monkeypatch.setattr(carrier, "CarrierEncoder", noted)
     run = Run()
     run.stage._effort = effort = Effort(None, restored=True, paced=True)
     slow = iter([False] * 4 + [True])
