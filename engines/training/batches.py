@@ -24,13 +24,14 @@ CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 
 @dataclass(frozen=True)
 class Batch:
-    """Source planes (uint8) and, for real streams, decoded latents (float) and condition."""
+    """Source planes (uint8); for real streams also decoded latents (float) and what is known."""
 
     source: PlaneTensors
     scale: int
     latent: PlaneTensors | None = None
     condition: Tensor | None = None
     fidelity: Tensor | None = None  # (N,), 0..1, as in the condition
+    plain: Tensor | None = None  # (N,), squared error of each whole picture's plain enlargement
 
 
 class ClipBatches:
@@ -72,7 +73,7 @@ class StreamBatches:
     def next(self) -> Batch:
         rng = self._rng
         scale = int(rng.choice(list(SCALE_SHARES), p=list(SCALE_SHARES.values())))
-        sources, latents, conditions = [], [], []
+        sources, latents, conditions, plain = [], [], [], []
         fidelity = np.clip(rng.uniform(-0.5, 1.5, self._batch), 0, 1)  # both ends often
         for wanted in fidelity:
             index = int(rng.choice(self._by_scale[scale]))
@@ -87,6 +88,7 @@ class StreamBatches:
             codebook = self._codebooks[row["bits"]]
             latents.append([codebook.expand(i, plane) for i, plane in enumerate(carried.channels)])
             conditions.append(condition_vector(row["qps"][frame], scale, row["bits"], wanted))
+            plain.append(row["errors"][frame] / 255**2)
         source_planes, latent_planes = _stack(sources), _stack(latents)
         if rng.random() < 0.5:
             source_planes, latent_planes = _flip(source_planes), _flip(latent_planes)
@@ -96,6 +98,7 @@ class StreamBatches:
             latent_planes,
             torch.from_numpy(np.stack(conditions)),
             torch.from_numpy(fidelity.astype(np.float32)),
+            torch.tensor(plain),
         )
 
 

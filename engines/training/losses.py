@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+from pytorch_msssim import ssim
 from torch import Tensor, nn
 
 from engines.evaluation.perceptual import LpipsSq, rgb_from_yuv
 from engines.networks.pipeline import PlaneTensors, unfolded_planes
 
 CHARBONNIER_EPSILON = 1e-3
-SQUARED_ERROR_FLOOR = 1e-6
+SQUARED_ERROR_FLOOR = 1e-6  # units of 0..1, squared: 60 dB of PSNR
 LUMA_WEIGHT, CHROMA_WEIGHT = 0.8, 0.2
+STRUCTURE_SCALES = (1, 2, 4)  # linear
+STRUCTURE_FLOOR = 2e-3  # of 1 - SSIM: what nobody sees
 
 
 def charbonnier(a: Tensor, b: Tensor) -> Tensor:
@@ -26,14 +30,34 @@ def distortion(restored: Tensor, source: Tensor) -> Tensor:
     return LUMA_WEIGHT * luma + CHROMA_WEIGHT * charbonnier(restored[:, 4:], source[:, 4:])
 
 
-def log_error(restored: Tensor, source: Tensor) -> Tensor:
-    """PSNR as a loss, of folded planes: half the logarithm of the weighted squared error, (N,).
+def relative_error(restored: Tensor, source: Tensor, plain: Tensor) -> Tensor:
+    """PSNR of whole pictures as a loss, of crops of folded planes (N, 6, h, w): (N,).
 
-    Every crop counts by its relative error, flat ones as much as busy ones; 0.1 is 0.87 dB.
+    Half of the weighted squared error over `plain` (N,), the mean squared error of the whole
+    picture's plain enlargement: to first order half the logarithm of the picture's error, so that
+    0.01 is about 0.1 dB. Every picture counts alike, but a flat crop of a busy picture for little,
+    as it does in the picture's PSNR.
     """
     error = (restored - source).square()
     luma, chroma = error[:, :4].mean((1, 2, 3)), error[:, 4:].mean((1, 2, 3))
-    return 0.5 * torch.log(LUMA_WEIGHT * luma + CHROMA_WEIGHT * chroma + SQUARED_ERROR_FLOOR)
+    weighted = LUMA_WEIGHT * luma + CHROMA_WEIGHT * chroma
+    return 0.5 * weighted / (LUMA_WEIGHT * plain + SQUARED_ERROR_FLOOR)
+
+
+def structural_error(restored: Tensor, source: Tensor) -> Tensor:
+    """Half the logarithm of 1 - SSIM of the luma (Wang et al. 2004), (N, 6, h, w) twice: (N,).
+
+    Mean over STRUCTURE_SCALES; sides of 24 samples of h and w at least. Squared error alone asks
+    for the mean of what may have been there, which has too little contrast; SSIM counts contrast.
+    """
+    a, b = (unfolded_planes(folded)[0].clamp(0, 1) for folded in (restored, source))
+    similarity = torch.stack(
+        [
+            ssim(F.avg_pool2d(a, s), F.avg_pool2d(b, s), data_range=1.0, size_average=False)
+            for s in STRUCTURE_SCALES
+        ]
+    ).mean(0)
+    return 0.5 * torch.log((1 - similarity).clamp(min=0) + STRUCTURE_FLOOR)
 
 
 class PerceptualLoss(nn.Module):

@@ -4,10 +4,11 @@
 
 For each clip and round: a seeded scale, rate factor and bits; the installed encoder makes the
 latents as the streamer does, x265 codes them at low latency, and the decoded latents of every frame
-are kept with their QP. Two thirds of the streams have played the clip to and fro before, so that
-most pictures lie as deep in a chain of P pictures as a live stream's. DATA/streams.npy holds
+are kept with their QP. Three quarters of the streams have played the clip to and fro before, so
+that most pictures lie as deep in a chain of P pictures as a live stream's. DATA/streams.npy holds
 latents as carried, SIDE samples a side: the whole latent in the corner, or a part of it at scale 1.
-DATA/streams.json says what each row is and holds the codebooks.
+DATA/streams.json says what each row is, how far its pictures are from the source when they are
+upscaled plainly, and holds the codebooks.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from tqdm import tqdm
 
 from engines.carrier import CarrierDecoder, CarrierEncoder, best_preset
 from engines.codebook import BITS_MAX
-from engines.codec import LatentEncoder
+from engines.codec import PLAIN, LatentEncoder, Restorer, open_restorer
 from engines.frame import Frame
 from engines.training.clips import FRAMES, SIZE, cropped, pack, unpack
-from engines.weight_store import WEIGHTS_FOLDER, WeightStore
+from engines.weight_store import NO_NETWORK, WEIGHTS_FOLDER, WeightStore
 
 SIDE = SIZE // 2
 # least, likeliest, most: thin streams are what denc is for, and scale 1 is not for the thinnest
-CRF_RANGES = {1: (18.0, 32.0, 44.0)} | dict.fromkeys((2, 3, 4), (16.0, 40.0, 50.0))
+CRF_RANGES = {1: (18.0, 32.0, 44.0)} | dict.fromkeys((2, 3, 4), (17.0, 44.0, 51.0))
 SCALE_SHARES = {1: 0.15, 2: 0.4, 3: 0.25, 4: 0.2}
 BITS_WEIGHTS = {8: 0.8, 7: 0.05, 6: 0.05, 5: 0.05, 4: 0.05}
 PLACE_STEP = 48  # pixels
-LEADS = 3  # the clip is played 0, 1 or 2 times before the pictures that are kept
+LEADS = 4  # the clip is played 0 to 3 times before the pictures that are kept
 FPS = 25
 
 
@@ -44,8 +45,9 @@ FPS = 25
 class StreamRow:
     """One coded clip: where it comes from and how it was coded.
 
-    `lead`: how often it was played before, backwards every second time; `qps`: one per frame;
-    `top`, `left`: where the part that is kept at scale 1 begins, else 0, in pixels of the clip.
+    `lead`: how often it was played before, backwards every second time; `top`, `left`: where the
+    part that is kept at scale 1 begins, else 0, in pixels of the clip; one per frame: `qps`, and
+    `errors`, the mean squared error of the luma (8-bit levels) of its plain enlargement.
     """
 
     clip: int
@@ -55,6 +57,7 @@ class StreamRow:
     scale: int
     bits: int
     qps: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
 
 
 def draw(clip: int, rng: np.random.Generator) -> StreamRow:
@@ -71,7 +74,7 @@ def draw(clip: int, rng: np.random.Generator) -> StreamRow:
 def code_clip(
     plan: StreamRow, packed: npt.NDArray[np.uint8], crf: float
 ) -> tuple[StreamRow, npt.NDArray[np.uint8]]:
-    """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE), and their QPs.
+    """Latents of one clip through x265 and back: (FRAMES, SIDE * 3 / 2, SIDE), QPs and errors.
 
     Raises RuntimeError if x265 keeps pictures back.
     """
@@ -90,19 +93,28 @@ def code_clip(
     decoder = CarrierDecoder()
     qps = []
     frames = [Frame(unpack(frame), number, 0) for number, frame in enumerate(packed)]
-    latents = [_encoder().encode(f, scale=plan.scale, bits=plan.bits).planes for f in frames]
+    latents = [_encoder().encode(f, scale=plan.scale, bits=plan.bits) for f in frames]
     played = [p for n in range(plan.lead, -1, -1) for p in (latents[::-1] if n % 2 else latents)]
     kept_from = plan.lead * FRAMES
-    for number, planes in enumerate(played):
-        for picture in carrier.encode(planes, number):
+    errors = []
+    for number, latent in enumerate(played):
+        for picture in carrier.encode(latent.planes, number):
             qps.append(round(picture.qp, 2))
             for index, decoded in decoder.decode(picture.data, picture.number):
                 if index >= kept_from:
                     part = cropped(decoded, plan.top, plan.left, kept)
                     out[index - kept_from, : kept * 3 // 2, :kept] = pack(part)
+                    shown = _plain().restore([replace(latents[index - kept_from], planes=decoded)])
+                    errors.append(_error(shown[0], frames[index - kept_from]))
     if len(qps) != len(played):
         raise RuntimeError(f"x265 gave {len(qps)} pictures for {len(played)}")
-    return replace(plan, qps=tuple(qps[kept_from:])), out
+    return replace(plan, qps=tuple(qps[kept_from:]), errors=tuple(errors)), out
+
+
+def _error(shown: Frame, source: Frame) -> float:
+    """Mean squared error of the luma, squared 8-bit levels."""
+    difference = np.subtract(shown.planes.y, source.planes.y, dtype=np.float32)
+    return round(float(np.square(difference).mean()), 3)
 
 
 _WEIGHTS = WEIGHTS_FOLDER
@@ -112,6 +124,12 @@ _WEIGHTS = WEIGHTS_FOLDER
 def _encoder() -> LatentEncoder:
     """This process' encoder."""
     return LatentEncoder(WeightStore(_WEIGHTS), threads=1)
+
+
+@cache
+def _plain() -> Restorer:
+    """What a viewer without a network shows."""
+    return open_restorer(PLAIN, NO_NETWORK, threads=1)
 
 
 def _start(weights: Path) -> None:

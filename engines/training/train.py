@@ -42,7 +42,13 @@ from engines.networks.pipeline import (
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import lanczos_kernel, reduced_source
 from engines.training.batches import Batch, ClipBatches, StreamBatches
-from engines.training.losses import PerceptualLoss, charbonnier, distortion, log_error
+from engines.training.losses import (
+    PerceptualLoss,
+    charbonnier,
+    distortion,
+    relative_error,
+    structural_error,
+)
 from engines.training.proxy import carry, round_to_levels, step_size
 from engines.weight_store import ENCODER, WeightStore
 
@@ -51,7 +57,7 @@ CHECKPOINT_SECONDS = 180
 CURVE_STEPS = 50
 CURVE_FIGURES = {
     "joint": ("loss", "distortion", "rate", "natural"),
-    "streams": ("loss", "log_error", "lpips_sq"),
+    "streams": ("loss", "error", "structure", "lpips_sq"),
 }
 AVERAGE_STEPS = 10
 SEED_STRIDE = 1_000_003  # between the processes of a run
@@ -75,7 +81,8 @@ class Settings:
     batch: int = 8
     rate: float = 1e-3  # learning rate after the warm-up
     total_steps: int = 30_000  # of the cosine schedule
-    perceptual: float = 0.0  # weight of LPIPS-sq beside the logarithmic error, at fidelity 1
+    structure: float = 0.3  # weight of SSIM beside the squared error
+    perceptual: float = 0.0  # weight of LPIPS-sq beside them, at fidelity 1
     seed: int = 1
 
 
@@ -226,26 +233,27 @@ def streams_loss(
     assert batch.latent is not None
     assert batch.condition is not None
     assert batch.fidelity is not None
+    assert batch.plain is not None
     source = source_on_half(*batch.source)
     y, u, v = batch.latent
     with _autocast(trainer.device):
-        restored = trainer.viewer(y, u, v, batch.condition, batch.scale)
-    close = log_error(restored.float(), source).mean()
-    figures = {"loss": close, "log_error": close}
+        restored = trainer.viewer(y, u, v, batch.condition, batch.scale).float()
+    error = relative_error(restored, source, batch.plain)
+    loss, figures = error, {"error": error.mean()}
+    if trainer.settings.structure:
+        structure = structural_error(_quarter(restored), _quarter(source))
+        loss = loss + trainer.settings.structure * structure
+        figures["structure"] = structure.mean()
     if perceptual is not None:
         with _autocast(trainer.device):
-            look = perceptual(_quarter(restored.float()), _quarter(source))
-        weight = trainer.settings.perceptual * batch.fidelity.square()
-        figures = {
-            "loss": close + (weight * look).mean(),
-            "log_error": close,
-            "lpips_sq": look.mean(),
-        }
-    return figures
+            look = perceptual(_quarter(restored), _quarter(source))
+        loss = loss + trainer.settings.perceptual * batch.fidelity.square() * look
+        figures["lpips_sq"] = look.mean()
+    return {"loss": loss.mean(), **figures}
 
 
 def _quarter(folded: Tensor) -> Tensor:
-    """The first quarter of a crop: the perceptual network costs more than the one in training."""
+    """The first quarter of a crop: on a whole one, these terms cost more than the network does."""
     return folded[:, :, : folded.shape[2] // 2, : folded.shape[3] // 2]
 
 
@@ -313,6 +321,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Settings.batch)
     parser.add_argument("--rate", type=float, default=Settings.rate)
     parser.add_argument("--steps", type=int, default=Settings.total_steps)
+    parser.add_argument("--structure", type=float, default=Settings.structure)
     parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
     parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
     parser.add_argument(
@@ -326,7 +335,14 @@ def main() -> None:
     if dist.is_torchelastic_launched():
         dist.init_process_group("gloo")
     settings = Settings(
-        args.preset, args.crop, args.batch, args.rate, args.steps, args.perceptual, args.seed
+        args.preset,
+        args.crop,
+        args.batch,
+        args.rate,
+        args.steps,
+        args.structure,
+        args.perceptual,
+        args.seed,
     )
     trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))
     if not trainer.resume() and args.start_from:

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make setup-
 from engines.training import export, streams
 from engines.training.batches import ClipBatches, StreamBatches
 from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
+from engines.training.losses import relative_error, structural_error
 from engines.training.proxy import carry, round_to_levels, step_size
 from engines.training.train import Settings, Trainer, joint_loss, streams_loss
 from engines.weight_store import ENCODER, WEIGHTS_FOLDER, WeightStore
@@ -93,13 +94,39 @@ def test_streams_stage_leaves_the_encoder_alone(data: Path, tmp_path: Path) -> N
 
 def test_a_curve_goes_on_with_other_figures(tmp_path: Path) -> None:
     trainer = Trainer("streams", tmp_path, SETTINGS, CPU)
-    trainer.note({"loss": -3.0, "log_error": -3.0})
+    trainer.note({"loss": 0.3, "error": 0.3})
     trainer.step = 50
-    trainer.note({"loss": -2.9, "log_error": -3.0, "lpips_sq": 0.4})
+    trainer.note({"loss": 0.2, "error": 0.2, "lpips_sq": 0.4})
     with (tmp_path / "streams.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
-    assert first == {"step": "0", "loss": "-3.000000", "log_error": "-3.000000", "lpips_sq": ""}
+    assert first == {
+        "step": "0", "loss": "0.300000", "error": "0.300000", "structure": "", "lpips_sq": ""
+    }  # fmt: skip
     assert second["lpips_sq"] == "0.400000"
+
+
+def test_error_of_crops_is_that_of_their_pictures() -> None:
+    """The mean over a picture's crops moves as half the logarithm of the picture's error does."""
+    generator = torch.Generator().manual_seed(4)
+    source = torch.rand(4, 6, 24, 24, generator=generator)
+    noise = torch.randn(source.shape, generator=generator)
+    noise *= torch.tensor([0.01, 0.02, 0.05, 0.1]).view(4, 1, 1, 1)
+    noise[:, 4:] = 0  # the errors of pictures are those of their luma
+    whole = noise.square()[:, :4].mean().expand(4)  # of four crops of one picture
+    losses = [float(relative_error(source + g * noise, source, whole).mean()) for g in (1, 0.99)]
+    assert losses[0] - losses[1] == pytest.approx(-np.log(0.99), rel=0.05)
+
+
+def test_structural_error_asks_for_contrast() -> None:
+    """Of two pictures with the same squared error, the one that kept its contrast is nearer."""
+    generator = torch.Generator().manual_seed(4)
+    source = 0.5 + 0.1 * torch.randn(2, 6, 48, 48, generator=generator)
+    flat = 0.5 + 0.6 * (source - 0.5)
+    raised = 0.5 + 1.4 * (source - 0.5)
+    near, away = (structural_error(x, source) for x in (raised, flat))
+    assert near.shape == (2,)
+    assert torch.all(near < away)
+    assert torch.all(structural_error(source, source) < near)
 
 
 def test_streams_are_kept_from_deep_in_the_chain(data: Path) -> None:
@@ -112,7 +139,7 @@ def test_streams_are_kept_from_deep_in_the_chain(data: Path) -> None:
         strict=True,
     )
     assert [row.lead for row in rows] == [0, 1, 2]
-    assert all(len(row.qps) == FRAMES for row in rows)
+    assert all(len(row.qps) == len(row.errors) == FRAMES for row in rows)
     assert rows[0].qps[0] < rows[0].qps[1]  # only a stream's first picture is an IRAP
     assert min(row.qps[0] for row in rows[1:]) > rows[0].qps[0]
     source = packed[:, : SIZE // 2 * 2 : 2, ::2].astype(float)  # luma at scale 2, roughly
