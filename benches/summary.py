@@ -46,6 +46,16 @@ def table(points: Sequence[Point]) -> list[Row]:
     return rows
 
 
+def gains(points: Sequence[Point]) -> dict[float, dict[str, float | None]]:
+    """`denc` less Lanczos on the same stream: target rate -> measure -> mean difference."""
+    rows = {(row.target_kbps, row.method): row.measures for row in table(points)}
+    return {
+        target: {m: _difference(restored[m], rows[target, LANCZOS][m]) for m in MEASURES}
+        for (target, method), restored in rows.items()
+        if method == DENC and (target, LANCZOS) in rows
+    }
+
+
 def bd_rates(points: Sequence[Point]) -> dict[str, dict[str, BdRate]]:
     """`denc` against every other method: anchor -> measure -> BD-rate."""
     return {
@@ -78,6 +88,11 @@ def text(points: Sequence[Point]) -> str:
         values = [_number(row.measures[measure]) for measure in shown]
         cells = [f"{target:g}", LABELS[row.method], f"{row.kbps_720p:.0f}", str(row.clips), *values]
         lines.append(_line(cells) + mark)
+    lines += ["", "What restoring adds to the same stream enlarged by Lanczos, mean over clips:"]
+    lines.append(_line(["target", "", "", "", *shown]))
+    for target, added in gains(points).items():
+        cells = ["-" if added[m] is None else f"{added[m]:+.3f}" for m in shown]
+        lines.append(_line([f"{target:g}", "", "", "", *cells]))
     lines += ["", "BD-rate of denc, mean over clips (clips with an overlap):"]
     lines.append(_line(["", "against", "", "", *shown]))
     for anchor, found in bd_rates(points).items():
@@ -85,6 +100,10 @@ def text(points: Sequence[Point]) -> str:
         lines.append(_line(["", LABELS[anchor], "", "", *cells]))
     lines.append("Rates are 720p-equivalent (by pixels) and count access units, before RTP.")
     return "\n".join(lines)
+
+
+def _difference(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
 
 
 def _row(target: float, method: str, points: Sequence[Point]) -> Row:

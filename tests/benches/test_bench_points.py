@@ -67,3 +67,13 @@ def test_table_tells_rates_that_a_method_cannot_reach():
     text = summary.text([*_curve("x265", 1.2), *_curve("denc", 1.0)])
     assert "(1 cannot go so low)" in text
     assert "x265 medium zerolatency" in text
+
+
+def test_gain_is_what_restoring_adds_to_the_same_stream():
+    lanczos = _curve("lanczos", 1.0)
+    denc = [replace(p, method="denc", psnr_y=p.psnr_y + 0.25) for p in lanczos]
+    found = summary.gains([*lanczos, *denc, *_curve("x265", 1.0)])
+    assert list(found) == [100.0, 200.0, 400.0, 800.0]
+    assert found[200.0]["psnr_y"] == pytest.approx(0.25)
+    assert found[200.0]["dists_vgg"] is None
+    assert "+0.250" in summary.text([*lanczos, *denc])
