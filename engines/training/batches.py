@@ -20,11 +20,15 @@ from engines.training.clips import FRAMES, SIZE, cropped, unpack
 from engines.training.streams import SCALE_SHARES, SIDE
 
 CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
+CONTRAST_OCTAVES = (-0.5, 1.5)  # how far the contrast of streams is changed
+QP_PER_OCTAVE = 6.0  # of contrast: the quantization step doubles
+QP_MAX = 51.0
+MIDDLE = 128.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Source planes (uint8); for real streams also decoded latents (float) and what is known."""
+    """Source planes; for real streams also decoded latents (float) and what is known of them."""
 
     source: PlaneTensors
     scale: int
@@ -53,7 +57,12 @@ class ClipBatches:
 
 
 class StreamBatches:
-    """Crops of real streams: one scale a batch, any clip, frame, QP and bits."""
+    """Crops of real streams: one scale a batch, any clip, frame, QP, bits and contrast.
+
+    A stream of twice the contrast at a QP of 6 more is the same stream, twice as bright: what the
+    carrier does scales with its quantization step. So strong detail at high QPs, which few clips
+    have, is made from ordinary detail at lower ones.
+    """
 
     def __init__(self, data: Path, crop: int, batch: int, seed: int) -> None:
         self._clips = np.load(data / "clips.npy", mmap_mode="r")
@@ -81,14 +90,18 @@ class StreamBatches:
             side = min(SIZE // scale, SIDE)
             top, left = _place(rng, self._crop, side * scale)
             at = row["top"] + top, row["left"] + left
-            source = unpack(self._clips[row["clip"], frame])
-            sources.append(cropped(source, *at, self._crop).channels)
+            octaves = float(rng.uniform(*CONTRAST_OCTAVES))
+            octaves = min(octaves, max(0.0, (QP_MAX - row["qps"][frame]) / QP_PER_OCTAVE))
+            source = cropped(unpack(self._clips[row["clip"], frame]), *at, self._crop)
+            sources.append([_with_contrast(plane, octaves) for plane in source.channels])
             latent = unpack(self._latents[index, frame, : side * 3 // 2, :side])
             carried = cropped(latent, top // scale, left // scale, self._crop // scale)
             codebook = self._codebooks[row["bits"]]
-            latents.append([codebook.expand(i, plane) for i, plane in enumerate(carried.channels)])
-            conditions.append(condition_vector(row["qps"][frame], scale, row["bits"], wanted))
-            plain.append(row["errors"][frame] / 255**2)
+            expanded = [codebook.expand(i, plane) for i, plane in enumerate(carried.channels)]
+            latents.append([_with_contrast(plane, octaves) for plane in expanded])
+            qp = row["qps"][frame] + QP_PER_OCTAVE * octaves
+            conditions.append(condition_vector(qp, scale, row["bits"], wanted))
+            plain.append(row["errors"][frame] / 255**2 * 4**octaves)
         source_planes, latent_planes = _stack(sources), _stack(latents)
         if rng.random() < 0.5:
             source_planes, latent_planes = _flip(source_planes), _flip(latent_planes)
@@ -100,6 +113,11 @@ class StreamBatches:
             torch.from_numpy(fidelity.astype(np.float32)),
             torch.tensor(plain),
         )
+
+
+def _with_contrast(plane: npt.NDArray[Any], octaves: float) -> npt.NDArray[np.float32]:
+    changed: npt.NDArray[np.float32] = (plane.astype(np.float32) - MIDDLE) * 2**octaves + MIDDLE
+    return changed.astype(np.float32)
 
 
 def _place(rng: np.random.Generator, crop: int, size: int) -> tuple[int, int]:

@@ -84,6 +84,23 @@ def test_stream_batches_line_up_with_their_source(data: Path) -> None:
             assert (small - latent)[crop].abs().mean() < min(away)
 
 
+def test_contrast_of_stream_batches_comes_with_its_qp_and_error(data: Path) -> None:
+    """Raised contrast has the QP and the error that x265 would have made of it."""
+    batches = StreamBatches(data, 192, 8, seed=2)
+    beyond, errors, plain = 0, [], []
+    for _ in range(30):
+        batch = batches.next()
+        assert batch.latent is not None
+        assert batch.plain is not None
+        luma = batch.source[0].float()
+        beyond += int((luma.amax((1, 2, 3)) > 255).sum())
+        if batch.scale == 1:
+            errors += (luma - batch.latent[0]).square().mean((1, 2, 3)).div(255**2).tolist()
+            plain += batch.plain.tolist()
+    assert beyond > 0
+    assert np.corrcoef(np.log(errors), np.log(plain))[0, 1] > 0.9
+
+
 def test_streams_stage_leaves_the_encoder_alone(data: Path, tmp_path: Path) -> None:
     trainer = Trainer("streams", tmp_path, SETTINGS, CPU)
     before = {k: v.clone() for k, v in trainer.streamer.state_dict().items()}
