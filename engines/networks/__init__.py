@@ -1,7 +1,7 @@
 """The networks, in torch: the reference that the ONNX graphs are exported from and checked against.
 
     tinyae.py      TinyAE (DeNC++, Figure 4): both halves
-    downscale.py   patch-wise Gaussian downscale
+    downscale.py   patch-wise downscale
     dcp_unet.py    DCP-Unet (DeNC++, Figure 5): the one-step diffusion restorer
     pipeline.py    the streamer's half and the viewer's half
     graphs.py      the same with the inputs and outputs that are exported

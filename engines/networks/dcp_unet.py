@@ -8,10 +8,11 @@
 Global feature blocks (GFB) see patches of 16 to 32 source pixels a side folded into channels, with
 self-attention over windows of 9 x 16 tokens and, in turn, over as many tokens strided over the
 whole picture (every fifth one of the paper's 80 x 45), and a residual convolution through fewer
-channels. Local feature blocks (LFB) are residual convolutions on the latent's own samples, 1/2 of
-the source. Long skips join the two at every stage. It predicts x0 from the degraded latent itself,
-not from noise: deterministic, so nothing flickers by chance; conditioned on QP, scale and bits by
-learned scale and shift vectors of the input and the tokens, which the skips carry on. The last
+channels. Those of `lite` are patches of 4 pixels without attention (docs/decisions.md). Local
+feature blocks (LFB) are residual convolutions on the latent's own samples, 1/2 of the source. Long
+skips join the two at every stage. It predicts x0 from the degraded latent itself, not from noise:
+deterministic, so nothing flickers by chance; conditioned on QP, scale and bits by learned scale and
+shift vectors of the input and the tokens, which the skips carry on. The last
 layer starts at zero: never worse than upscaling at step 0.
 """
 
@@ -44,7 +45,8 @@ class DCPUnetConfig:
     width: int  # of the global blocks
     stages: int  # each one GFB and one LFB
     fold: int  # a token's side in 4 source pixels: 4 = 16 pixels
-    heads: int
+    heads: int  # of the attention; 0: none
+    bottleneck: int  # channels within a global block's residual convolution
     exchange: int = 8  # channels on 1/4 of the source that travel between the two sides
 
     @property
@@ -70,8 +72,8 @@ class Attention(nn.Module):
         return out
 
 
-class GlobalFeatureBlock(nn.Module):
-    """x + attention(x), then x + a residual convolution through width / 4 channels."""
+class GridAttention(nn.Module):
+    """x + attention(x) within windows, or over tokens strided over the whole picture."""
 
     def __init__(self, width: int, heads: int, strided: bool) -> None:
         super().__init__()
@@ -79,14 +81,11 @@ class GlobalFeatureBlock(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.out = nn.Linear(width, width)
-        self.reduce = nn.Conv2d(width, width // 4, 3, padding=1)
-        self.restore = zero_initialised(nn.Conv2d(width // 4, width, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) tokens; h and w must be multiples of the window's sides."""
         attended = self.out(self._attend(self.norm(x.permute(0, 2, 3, 1))))
-        x = x + attended.permute(0, 3, 1, 2)
-        out: Tensor = x + self.restore(F.relu(self.reduce(x)))
+        out: Tensor = x + attended.permute(0, 3, 1, 2)
         return out
 
     def _attend(self, x: Tensor) -> Tensor:
@@ -103,6 +102,23 @@ class GlobalFeatureBlock(nn.Module):
         back = tokens.reshape(n, h // rows, w // columns, rows, columns, c)
         back = back.permute((0, 3, 1, 4, 2, 5) if self.strided else (0, 1, 3, 2, 4, 5))
         out: Tensor = back.reshape(n, h, w, c)
+        return out
+
+
+class GlobalFeatureBlock(nn.Module):
+    """Attention, where the preset has it, then x + a residual convolution of the tokens."""
+
+    def __init__(self, config: DCPUnetConfig, strided: bool) -> None:
+        super().__init__()
+        width, inner = config.width, config.bottleneck
+        self.attend = GridAttention(width, config.heads, strided) if config.heads else nn.Identity()
+        self.reduce = nn.Conv2d(width, inner, 3, padding=1)
+        self.restore = zero_initialised(nn.Conv2d(inner, width, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) tokens; as `GridAttention` where there is attention."""
+        x = self.attend(x)
+        out: Tensor = x + self.restore(F.relu(self.reduce(x)))
         return out
 
 
@@ -141,7 +157,7 @@ class Stage(nn.Module):
     def __init__(self, config: DCPUnetConfig, strided: bool) -> None:
         super().__init__()
         self.token_side = config.token_side
-        self.gfb = GlobalFeatureBlock(config.width, config.heads, strided)
+        self.gfb = GlobalFeatureBlock(config, strided)
         self.lfb = LocalFeatureBlock(config.channels)
         self.to_local = nn.Sequential(
             zero_initialised(nn.Conv2d(config.width, config.channels, 1)),
@@ -166,7 +182,7 @@ class DCPUnet(nn.Module):
 
     def __init__(self, config: DCPUnetConfig) -> None:
         super().__init__()
-        self.token_side = config.token_side
+        self.token_side, self.windowed = config.token_side, config.heads > 0
         channels = config.channels
         self.stem = nn.Conv2d(2 * LATENT_CHANNELS, channels, 3, padding=1)
         self.fine = zero_initialised(nn.Conv2d(FINE_CHANNELS, channels, 3, padding=1))
@@ -190,7 +206,8 @@ class DCPUnet(nn.Module):
         x = with_detail(latent) * level + shift
         level, shift = self.token_levels(condition)
         tokens = self.embed(x) * level + shift
-        tokens = _pad_to_whole(tokens, *WINDOW)
+        if self.windowed:
+            tokens = _pad_to_whole(tokens, *WINDOW)
         local = self.stem(x)
         if fine is not None:
             local = local + self.fine(fine * DETAIL_GAIN)

@@ -25,16 +25,19 @@ class Preset:
 
 PRESETS = {
     "lite": Preset(
-        DCPUnetConfig(channels=32, width=48, stages=2, fold=4, heads=3, exchange=4), (2,)
+        DCPUnetConfig(32, width=64, stages=1, fold=1, heads=0, bottleneck=64, exchange=16), (2,)
     ),
     "720p": Preset(
-        DCPUnetConfig(channels=48, width=432, stages=6, fold=4, heads=12, exchange=12), (1, 2, 4, 1)
+        DCPUnetConfig(48, width=432, stages=6, fold=4, heads=12, bottleneck=108, exchange=12),
+        (1, 2, 4, 1),
     ),
     "1080p": Preset(
-        DCPUnetConfig(channels=32, width=504, stages=6, fold=6, heads=7, exchange=16), (1, 2, 4, 1)
+        DCPUnetConfig(32, width=504, stages=6, fold=6, heads=7, bottleneck=126, exchange=16),
+        (1, 2, 4, 1),
     ),
     "1440p": Preset(
-        DCPUnetConfig(channels=32, width=512, stages=6, fold=8, heads=8, exchange=12), (1, 2, 4, 1)
+        DCPUnetConfig(32, width=512, stages=6, fold=8, heads=8, bottleneck=128, exchange=12),
+        (1, 2, 4, 1),
     ),
 }
 
