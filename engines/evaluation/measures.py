@@ -78,11 +78,16 @@ def measure(
 
 def psnr(test: Plane, reference: Plane) -> float:
     """PSNR of two 8-bit planes of the same shape, dB; PSNR_MAX_DB when they are equal."""
-    error = np.subtract(test, reference, dtype=np.float32)
-    mean_square = float(np.mean(np.square(error), dtype=np.float64))
-    if mean_square == 0:
+    error = mean_squared_error(test, reference)
+    if error == 0:
         return PSNR_MAX_DB
-    return min(PSNR_MAX_DB, 10 * math.log10(255**2 / mean_square))
+    return min(PSNR_MAX_DB, 10 * math.log10(255**2 / error))
+
+
+def mean_squared_error(test: Plane, reference: Plane) -> float:
+    """Of two 8-bit planes of the same shape, in squared levels."""
+    error = np.subtract(test, reference, dtype=np.float32)
+    return float(np.mean(np.square(error), dtype=np.float64))
 
 
 def mean_measures(results: Sequence[ClipMeasures]) -> ClipMeasures:

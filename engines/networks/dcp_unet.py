@@ -12,8 +12,8 @@ channels. Those of `lite` are patches of 4 pixels without attention (docs/decisi
 feature blocks (LFB) are residual convolutions on the latent's own samples, 1/2 of the source. Long
 skips join the two at every stage. It predicts x0 from the degraded latent itself, not from noise:
 deterministic, so nothing flickers by chance; conditioned on QP, scale and bits by learned scale and
-shift vectors of the input and the tokens, which the skips carry on. The last
-layer starts at zero: never worse than upscaling at step 0.
+shift vectors of the input and the tokens, which the skips carry on. The last layer
+starts at zero: never worse than upscaling at step 0.
 """
 
 from __future__ import annotations

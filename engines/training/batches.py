@@ -21,7 +21,7 @@ from engines.training.streams import SCALE_SHARES, SIDE
 
 CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 CONTRAST_OCTAVES = (-0.5, 1.5)  # how far the contrast of streams is changed
-QP_PER_OCTAVE = 6.0  # of contrast: the quantization step doubles
+QP_PER_DOUBLED_STEP = 6.0  # HEVC's quantization step, as in `proxy.step_size`
 QP_MAX = 51.0
 MIDDLE = 128.0
 
@@ -59,9 +59,9 @@ class ClipBatches:
 class StreamBatches:
     """Crops of real streams: one scale a batch, any clip, frame, QP, bits and contrast.
 
-    A stream of twice the contrast at a QP of 6 more is the same stream, twice as bright: what the
-    carrier does scales with its quantization step. So strong detail at high QPs, which few clips
-    have, is made from ordinary detail at lower ones.
+    What the carrier does scales with its quantization step: a stream of twice the contrast at a
+    QP of 6 more is the same stream. So strong detail at high QPs, which few clips have, is made
+    from ordinary detail at lower ones.
     """
 
     def __init__(self, data: Path, crop: int, batch: int, seed: int) -> None:
@@ -91,7 +91,7 @@ class StreamBatches:
             top, left = _place(rng, self._crop, side * scale)
             at = row["top"] + top, row["left"] + left
             octaves = float(rng.uniform(*CONTRAST_OCTAVES))
-            octaves = min(octaves, max(0.0, (QP_MAX - row["qps"][frame]) / QP_PER_OCTAVE))
+            octaves = min(octaves, max(0.0, (QP_MAX - row["qps"][frame]) / QP_PER_DOUBLED_STEP))
             source = cropped(unpack(self._clips[row["clip"], frame]), *at, self._crop)
             sources.append([_with_contrast(plane, octaves) for plane in source.channels])
             latent = unpack(self._latents[index, frame, : side * 3 // 2, :side])
@@ -99,7 +99,7 @@ class StreamBatches:
             codebook = self._codebooks[row["bits"]]
             expanded = [codebook.expand(i, plane) for i, plane in enumerate(carried.channels)]
             latents.append([_with_contrast(plane, octaves) for plane in expanded])
-            qp = row["qps"][frame] + QP_PER_OCTAVE * octaves
+            qp = row["qps"][frame] + QP_PER_DOUBLED_STEP * octaves
             conditions.append(condition_vector(qp, scale, row["bits"], wanted))
             plain.append(row["errors"][frame] / 255**2 * 4**octaves)
         source_planes, latent_planes = _stack(sources), _stack(latents)
@@ -117,7 +117,7 @@ class StreamBatches:
 
 def _with_contrast(plane: npt.NDArray[Any], octaves: float) -> npt.NDArray[np.float32]:
     changed: npt.NDArray[np.float32] = (plane.astype(np.float32) - MIDDLE) * 2**octaves + MIDDLE
-    return changed.astype(np.float32)
+    return changed
 
 
 def _place(rng: np.random.Generator, crop: int, size: int) -> tuple[int, int]:

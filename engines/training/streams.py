@@ -27,6 +27,7 @@ from tqdm import tqdm
 from engines.carrier import CarrierDecoder, CarrierEncoder, best_preset
 from engines.codebook import BITS_MAX
 from engines.codec import PLAIN, LatentEncoder, Restorer, open_restorer
+from engines.evaluation.measures import mean_squared_error
 from engines.frame import Frame
 from engines.training.clips import FRAMES, SIZE, cropped, pack, unpack
 from engines.weight_store import NO_NETWORK, WEIGHTS_FOLDER, WeightStore
@@ -105,16 +106,12 @@ def code_clip(
                     part = cropped(decoded, plan.top, plan.left, kept)
                     out[index - kept_from, : kept * 3 // 2, :kept] = pack(part)
                     shown = _plain().restore([replace(latents[index - kept_from], planes=decoded)])
-                    errors.append(_error(shown[0], frames[index - kept_from]))
+                    source = frames[index - kept_from]
+                    error = mean_squared_error(shown[0].planes.y, source.planes.y)
+                    errors.append(round(error, 3))
     if len(qps) != len(played):
         raise RuntimeError(f"x265 gave {len(qps)} pictures for {len(played)}")
     return replace(plan, qps=tuple(qps[kept_from:]), errors=tuple(errors)), out
-
-
-def _error(shown: Frame, source: Frame) -> float:
-    """Mean squared error of the luma, squared 8-bit levels."""
-    difference = np.subtract(shown.planes.y, source.planes.y, dtype=np.float32)
-    return round(float(np.square(difference).mean()), 3)
 
 
 _WEIGHTS = WEIGHTS_FOLDER
