@@ -39,7 +39,7 @@ from benches.rates import RateSearch
 from engines.carrier import RESTORED_PARAMS, RESTORED_PRESETS
 from engines.codec import engine_names, open_encoder, open_restorer
 from engines.condition import FIDELITY
-from engines.detail import finest_detail
+from engines.detail import lost_detail
 from engines.errors import EngineError
 from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, shortened
 from engines.evaluation.measures import measure
@@ -102,7 +102,7 @@ class ClipBench:
         self._halves = encoder, restorer
         self._perceptual = perceptual
         self._channels: dict[tuple[str, int], tuple[Channel, RateSearch]] = {}
-        self._detail = finest_detail(clip.pictures[len(clip.pictures) // 2].y)
+        self._lost = lost_detail(clip.pictures[len(clip.pictures) // 2].y)
 
     def measure(self, method: str, rate_kbps: float, source: str) -> tuple[Point, list[Planes]]:
         """One point, and the pictures that it was measured on."""
@@ -148,7 +148,7 @@ class ClipBench:
             seen.add(scale)
             _, search = self._opened(name, scale)
             _, stream = search.at(self._bits_at(rate_kbps))
-            scale = better_scale(scale, stream.qp, self._detail)
+            scale = better_scale(scale, stream.qp, self._lost)
         return self._opened(name, scale)
 
     def _bits_at(self, rate_kbps: float) -> float:

@@ -1,28 +1,48 @@
-"""How much fine detail a picture has: what is lost when it is halved.
+"""How much fine detail a picture has: what is lost when it is halved, or made smaller still.
 
-A picture of half the size carries the means of 2 x 2 samples. What varies within them is the
-squared error that it cannot avoid (but for what enlargement guesses right), whatever its bits.
+A picture of half the size carries the means of 2 x 2 samples, one of a third those of 3 x 3. What
+varies within them is the squared error that it cannot avoid (but for what enlargement guesses
+right), whatever its bits.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.frame import Plane
 
-BAND = 32  # rows; whole blocks
+BAND = 36  # rows; whole blocks of every scale
 BANDS_MAX = 12  # looked at, spread over the picture: a sample is enough
 
 
-def finest_detail(luma: Plane) -> float:
-    """Mean squared difference from 2 x 2 means, in 8-bit levels, of a luma plane (H, W).
+class LostDetail(NamedTuple):
+    """Squared 8-bit levels lost on the way to each scale, beyond those of the one before."""
 
-    From a sample of its rows; H and W at least 2.
-    """
-    whole = luma[: luma.shape[0] // 2 * 2, : luma.shape[1] // 2 * 2]
-    starts = range(0, len(whole), BAND)
+    to_half: float
+    to_third: float
+    to_quarter: float
+
+    def at(self, coarser: int) -> float:
+        """By the step to scale 2, 3 or 4."""
+        return self[coarser - 2]
+
+
+def lost_detail(luma: Plane) -> LostDetail:
+    """Of a luma plane (H, W), from a sample of its rows; H and W at least 4."""
+    starts = range(0, max(1, len(luma) - BAND + 1), BAND)
     step = -(-len(starts) // BANDS_MAX)
-    bands = [whole[start : start + BAND] for start in starts[::step]]
-    sample = np.concatenate(bands).astype(np.float32)
-    blocks = sample.reshape(-1, 2, sample.shape[1] // 2, 2)
-    return float(blocks.var(axis=(1, 3)).mean())
+    bands = [luma[start : start + BAND] for start in starts[::step]]
+    sample = np.stack(bands).astype(np.float32)
+    lost = [_within(sample, side) for side in (2, 3, 4)]
+    return LostDetail(lost[0], max(lost[1] - lost[0], 0.0), max(lost[2] - lost[1], 0.0))
+
+
+def _within(bands: np.ndarray[tuple[int, ...], np.dtype[np.float32]], side: int) -> float:
+    """Mean squared difference from the means of side x side samples."""
+    count, height, width = bands.shape
+    rows, columns = height // side, width // side
+    blocks = bands[:, : rows * side, : columns * side]
+    blocks = blocks.reshape(count, rows, side, columns, side)
+    return float(blocks.var(axis=(2, 4)).mean())

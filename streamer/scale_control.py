@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 
-from engines.detail import finest_detail
+from engines.detail import LostDetail, lost_detail
 from engines.frame import Frame
 from engines.scale import better_scale, choose_scale
 
@@ -33,7 +33,7 @@ class ScaleControl:
         self._reversals = 0
         self._since_us: int | None = None  # of the scale's first picture
         self._window: list[tuple[int, float]] = []  # capture time, QP
-        self._detail: float | None = None
+        self._lost: LostDetail | None = None
         self._looked_us = 0
 
     @property
@@ -46,24 +46,26 @@ class ScaleControl:
         with self._lock:
             self._scale = self._fixed or choose_scale(width, height, fps, self._bitrate_bps)
             self._from, self._reversals = None, 0
-            self._detail = None
+            self._lost = None
             self._forget()
 
     def look(self, frame: Frame) -> None:
         """A picture comes; now and then its detail is measured."""
         since_us = frame.captured_us - self._looked_us
-        if self._fixed or (self._detail is not None and 0 <= since_us < LOOK_EVERY_US):
+        if self._fixed or (self._lost is not None and 0 <= since_us < LOOK_EVERY_US):
             return
-        seen = finest_detail(frame.planes.y)
+        seen = lost_detail(frame.planes.y)
         with self._lock:
             self._looked_us = frame.captured_us
-            before = seen if self._detail is None else self._detail
-            self._detail = before + LOOK_SHARE * (seen - before)
+            before = seen if self._lost is None else self._lost
+            self._lost = LostDetail(
+                *(old + LOOK_SHARE * (new - old) for old, new in zip(before, seen, strict=True))
+            )
 
     def coded(self, scale: int, qp: float, irap: bool, captured_us: int) -> None:
         """A picture was coded. Its QP counts, unless it is an IRAP or of a scale that is over."""
         with self._lock:
-            if self._fixed or scale != self._scale or self._detail is None:
+            if self._fixed or scale != self._scale or self._lost is None:
                 return
             if self._since_us is None:
                 self._since_us = captured_us
@@ -73,7 +75,7 @@ class ScaleControl:
             if captured_us - self._window[0][0] < WINDOW_US or len(self._window) < PICTURES_MIN:
                 return
             qp = sum(q for _, q in self._window) / len(self._window)
-            self._decide(better_scale(self._scale, qp, self._detail), captured_us)
+            self._decide(better_scale(self._scale, qp, self._lost), captured_us)
 
     def _decide(self, wanted: int, now_us: int) -> None:
         self._window = []

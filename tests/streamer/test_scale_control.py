@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from engines.detail import LostDetail
 from engines.frame import Frame, Planes
 from engines.scale import COARSER_ABOVE_QP, FINER_BELOW_QP, better_scale
 from streamer.scale_control import LOOK_EVERY_US, PATIENCE_US, WINDOW_US, ScaleControl
@@ -13,8 +14,10 @@ DETAIL = 16.0  # squared levels; worth 12 QP
 
 
 def picture(detail: float, captured_us: int = 0) -> Frame:
-    """Stripes of one sample."""
-    luma = np.full((64, 64), 128, np.uint8)
+    """Stripes of one sample across, on faint ones of two samples down, which survive halving."""
+    luma = np.full((64, 64), 122, np.uint8)
+    luma[::4] += np.uint8(12)
+    luma[1::4] += np.uint8(12)
     luma[:, ::2] += np.uint8(2 * detail**0.5)
     chroma = np.full((32, 32), 128, np.uint8)
     return Frame(Planes(luma, chroma, chroma), captured_us // FRAME_US, captured_us)
@@ -94,26 +97,44 @@ def test_a_new_format_starts_from_the_bitrate() -> None:
     assert stream.control.scale == 2
 
 
+def even(detail: float) -> LostDetail:
+    return LostDetail(detail, detail, detail)
+
+
 @pytest.mark.parametrize(("scale", "lower"), [(2, 7), (3, 4), (4, 4)])
-def test_a_step_does_not_ask_for_its_own_undoing(scale: int, lower: int) -> None:
+@pytest.mark.parametrize(("detail", "worth"), [(0.5, 0), (16.0, 12)])
+def test_a_step_does_not_ask_for_its_own_undoing(
+    scale: int, lower: int, detail: float, worth: float
+) -> None:
     """A coarser scale lowers the QP by about that much (training clips)."""
-    border = COARSER_ABOVE_QP[scale - 1] + (12 if scale == 2 else 0)
-    assert better_scale(scale - 1, border + 0.1, DETAIL) == scale
-    assert better_scale(scale, border - lower, DETAIL) == scale
+    border = COARSER_ABOVE_QP[scale - 1] + worth
+    assert better_scale(scale - 1, border + 0.1, even(detail)) == scale
+    assert better_scale(scale, border - lower, even(detail)) == scale
 
 
-def test_fine_detail_keeps_the_full_size_at_a_higher_qp() -> None:
-    assert better_scale(1, 38.0, 16.0) == 2
-    assert better_scale(1, 38.0, 64.0) == 1
-    assert better_scale(2, 30.0, 16.0) == 2
-    assert better_scale(2, 30.0, 64.0) == 1
+@pytest.mark.parametrize(
+    ("scale", "between", "lower"), [(1, 38.0, 8.0), (2, 42.0, 6.0), (3, 44.0, 5.0)]
+)
+def test_detail_keeps_a_finer_scale_at_a_higher_qp(
+    scale: int, between: float, lower: float
+) -> None:
+    assert better_scale(scale, between, even(16.0)) == scale + 1
+    assert better_scale(scale, between, even(64.0)) == scale
+    assert better_scale(scale + 1, between - lower, even(16.0)) == scale + 1
+    assert better_scale(scale + 1, between - lower, even(64.0)) == scale
+
+
+def test_only_what_the_step_loses_counts() -> None:
+    assert better_scale(2, 45.0, LostDetail(100.0, 16.0, 100.0)) == 3
+    assert better_scale(2, 45.0, LostDetail(1.0, 100.0, 1.0)) == 2
 
 
 @pytest.mark.parametrize("detail", [0.0, 1e6])
 def test_any_detail_leaves_room_between_the_borders(detail: float) -> None:
-    assert better_scale(1, HARD, detail) == 2
-    assert better_scale(2, EASY, detail) == 1
-    assert better_scale(2, 40.0, detail) == 2
+    assert better_scale(1, HARD, even(detail)) == 2
+    assert better_scale(2, EASY, even(detail)) == 1
+    assert better_scale(4, HARD, even(detail)) == 4
+    assert better_scale(1, EASY, even(detail)) == 1
 
 
 def test_the_detail_is_followed_slowly() -> None:
