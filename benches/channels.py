@@ -19,9 +19,12 @@ from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture, best_p
 from engines.codec import PLAIN, open_restorer
 from engines.evaluation.clips import Clip
 from engines.frame import Frame, Planes, resized
+from engines.guide import Guide
+from engines.guide_fitter import open_guide_fitter
 from engines.latent import Latent
 from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
+from streamer.guiding import Guiding, Sent
 from streamer.side_info import SideInfoWriter
 from viewer.decoder import StreamDecoder
 from viewer.timeline import Timeline
@@ -36,6 +39,7 @@ LABELS = {
 }
 ANCHOR_PRESET = "medium"
 RESTORE_BATCH = 4  # latents restored in one go
+GUIDE_DELAY = 3  # pictures, while a guide is fitted
 
 
 class LatentMaker(Protocol):
@@ -82,7 +86,14 @@ class DencChannel:
     methods: tuple[str, ...] = (LANCZOS, DENC)
 
     def __init__(
-        self, clip: Clip, encoder: LatentMaker, restorer: LatentRestorer, scale: int, bits: int
+        self,
+        clip: Clip,
+        encoder: LatentMaker,
+        restorer: LatentRestorer,
+        scale: int,
+        bits: int,
+        *,
+        guided: bool = True,
     ) -> None:
         self.scale = scale
         self._clip = clip
@@ -91,6 +102,7 @@ class DencChannel:
         self._restorers = {DENC: restorer, LANCZOS: open_restorer(PLAIN, b"", threads=1)}
         self._latents = [encoder.encode(frame, scale=scale, bits=bits) for frame in frames_of(clip)]
         self._decoded: tuple[Stream, list[Latent]] | None = None
+        self._fitter = open_guide_fitter(encoder.network_id, threads=1) if guided else None
 
     def encode(self, crf: float) -> Stream:
         latents = {latent.number: latent for latent in self._latents}
@@ -101,9 +113,23 @@ class DencChannel:
             best_preset(self.scale, restored=self._restored),
             restored=self._restored,
         )
-        writer = SideInfoWriter(self._network_id)
-        units = [writer.access_unit(p, latents[p.number], self._clip.fps) for p in coded]
+        writer, guides = SideInfoWriter(self._network_id), self._guides(coded)
+        units = [
+            writer.access_unit(picture, latents[picture.number], self._clip.fps, guide)
+            for picture, guide in zip(coded, guides, strict=True)
+        ]
         return Stream(tuple(units), _mean_qp(coded), seconds)
+
+    def _guides(self, coded: Sequence[CodedPicture]) -> list[Guide | None]:
+        """The guide that holds when each picture is sent, as the streamer finds them."""
+        if self._fitter is None:
+            return [None] * len(coded)
+        guiding = Guiding(self._fitter, Figures())
+        found: list[Guide | None] = [None] * GUIDE_DELAY
+        for picture, latent, frame in zip(coded, self._latents, frames_of(self._clip), strict=True):
+            guiding.take(Sent(picture, latent, frame))
+            found.append(guiding.guide(latent))
+        return found[: len(coded)]
 
     def show(self, stream: Stream, method: str) -> list[Planes]:
         latents, restorer = self._decode(stream), self._restorers[method]

@@ -76,6 +76,7 @@ class Plan:
     scale: int | None = None  # None: as the streamer would choose at the rate
     bits: int = 8
     fidelity: float = FIDELITY  # of the restorer
+    guided: bool = True  # the sender fits the restorer to the picture
     network: str = "none"  # names the networks in the results; points of other ones are not reused
 
     def scale_at(self, clip: Clip, rate_kbps: float) -> int:
@@ -159,7 +160,9 @@ class ClipBench:
         if (name, scale) not in self._channels:
             channel: Channel
             if name == DENC:
-                channel = DencChannel(self.clip, *self._halves, scale, self._plan.bits)
+                channel = DencChannel(
+                    self.clip, *self._halves, scale, self._plan.bits, guided=self._plan.guided
+                )
             else:
                 channel = X265Channel(self.clip, 2 if name == X265_HALF else 1)
             self._channels[name, scale] = channel, RateSearch(channel.encode)
@@ -180,6 +183,8 @@ def source_of(method: str, plan: Plan, entry: ClipEntry, sampled: int) -> str:
         parts += [f"x265 {RESTORED_PRESETS} {RESTORED_PARAMS}"]
         if method == DENC:
             parts += [f"fidelity {plan.fidelity:g}"]
+        if plan.guided:
+            parts += ["guided"]
         parts += [plan.network, f"scale {plan.scale or AUTO_SCALE}", f"{plan.bits} bits"]
     return ", ".join(parts)
 
@@ -256,6 +261,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--engine", choices=engine_names(), default="auto")
     parser.add_argument("--scale", choices=("auto", *map(str, SCALES)), default="auto")
     parser.add_argument("--fidelity", type=float, default=FIDELITY, help="0..1")
+    parser.add_argument("--no-guide", action="store_true", help="as with denc-stream --no-guide")
     parser.add_argument("--bits", type=int, choices=range(4, 9), default=8)
     parser.add_argument(
         "--rates", default=",".join(f"{rate:g}" for rate in RATES_KBPS),
@@ -307,6 +313,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             scale=None if arguments.scale == "auto" else int(arguments.scale),
             bits=arguments.bits,
             fidelity=arguments.fidelity,
+            guided=not arguments.no_guide,
             network=network_name(arguments.engine),
         )
         encoder = open_encoder(arguments.engine, threads=THREADS)

@@ -19,12 +19,13 @@ from engines.codebook import Codebook
 from engines.condition import FIDELITY, condition_vector
 from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame, Planes, resized
+from engines.guide import GUIDE_SIZE, RESTORER_ID_BYTES
+from engines.half import Half
 from engines.latent import Latent, latent_size, padded_size
-from engines.runtimes import Runtime
-from engines.runtimes.onnx import OnnxRuntime
 from engines.weight_store import ENCODER, NO_NETWORK, WeightStore
 
 AUTO, PLAIN = "auto", "plain"
+_NO_GUIDE = (0.0,) * GUIDE_SIZE
 
 
 def engine_names() -> list[str]:
@@ -44,24 +45,7 @@ def installed_network_ids() -> tuple[bytes, ...]:
         return ()
 
 
-class _Half:
-    """A network at every scale that is asked for, loaded at first use."""
-
-    def __init__(self, network: str, store: WeightStore | None, threads: int, reason: str) -> None:
-        self.reason = reason
-        self._network, self._store, self._threads = network, store, threads
-        self._runtimes: dict[int, Runtime] = {}
-
-    def _runtime(self, scale: int) -> Runtime:
-        if scale not in self._runtimes:
-            assert self._store is not None
-            runtime = OnnxRuntime(self._store, self._threads)
-            runtime.load(self._network, scale)
-            self._runtimes[scale] = runtime
-        return self._runtimes[scale]
-
-
-class LatentEncoder(_Half):
+class LatentEncoder(Half):
     """The streamer's half: TinyAE's encoder, downscale and bitwidth quantization.
 
     `network_id` (8 bytes) marks its streams; `reason` says why there is no network, if so.
@@ -91,7 +75,7 @@ class LatentEncoder(_Half):
         )
 
 
-class Restorer(_Half):
+class Restorer(Half):
     """The viewer's half: a restorer network, or plain Lanczos upscaling.
 
     `fidelity`, from 0, closest to the source, to 1, best looking, may change between pictures.
@@ -109,6 +93,7 @@ class Restorer(_Half):
         super().__init__(name, store, threads, reason)
         self.name = name
         self.fidelity = fidelity
+        self._id = b"" if store is None else store.digest(name)[:RESTORER_ID_BYTES]
 
     def restore(self, latents: Sequence[Latent]) -> list[Frame]:
         """Frames at source size, in order; neighbours of one shape run as one batch."""
@@ -128,11 +113,17 @@ class Restorer(_Half):
         inputs["condition"] = np.stack(
             [condition_vector(la.qp, la.scale, la.codebook.bits, self.fidelity) for la in latents]
         )
+        inputs["guide"] = np.array([self._guide(latent) for latent in latents], np.float32)
         out = self._runtime(first.scale).run(inputs)
         return [
             _frame(latent, Planes(out[0][i, 0], out[1][i, 0], out[2][i, 0]))
             for i, latent in enumerate(latents)
         ]
+
+    def _guide(self, latent: Latent) -> tuple[float, ...]:
+        """A guide is for one restorer; to others it says nothing."""
+        guide = latent.guide
+        return guide.values if guide and guide.restorer == self._id else _NO_GUIDE
 
 
 def open_encoder(engine: str, *, threads: int) -> LatentEncoder:

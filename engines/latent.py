@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engines.codebook import Codebook
 from engines.frame import Planes
+from engines.guide import Guide
 
 SCALES = (1, 2, 3, 4)  # linear, source to latent; 1 is the source itself
 TINYAE_STRIDE = 2  # linear; the rest of the scale is the patch-wise Gaussian downscale
@@ -25,6 +26,7 @@ class Latent:
     qp: float  # of the carrier; 0 before coding
     number: int
     captured_us: int
+    guide: Guide | None = None  # the sender's, for its restorer
 
 
 def padding_multiple(scale: int) -> int:

@@ -3,6 +3,7 @@
     weights/manifest.json             names, SHA-256, partner, licence, training data, results
     weights/NAME.safetensors          half-precision weights, the only copy
     weights/NAME-xSCALE.onnx          graphs, which take their weights from the safetensors file
+    weights/NAME-fit-xSCALE.onnx      the same, for the sender's guides (`engines.guide_fitter`)
 
 Nothing is given to a native parser before its SHA-256 fits the manifest.
 """
@@ -13,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,13 @@ NETWORK_ID_BYTES = 8
 NO_NETWORK = bytes(NETWORK_ID_BYTES)
 
 
+class Task(Enum):
+    """What a graph of a network is for; the values are keys of the manifest."""
+
+    RUN = "graphs"
+    FIT = "fit_graphs"
+
+
 @dataclass(frozen=True)
 class NetworkEntry:
     """One network of the manifest; `partner` is the id of the encoder a restorer belongs to."""
@@ -35,7 +44,7 @@ class NetworkEntry:
     name: str
     weights: str
     sha256: str
-    graphs: Mapping[int, tuple[str, str]]  # scale -> file, SHA-256
+    graphs: Mapping[tuple[Task, int], tuple[str, str]]  # task, scale -> file, SHA-256
     partner: bytes
     codebooks: Mapping[int, Codebook]  # bits -> levels, of the encoder
 
@@ -51,7 +60,7 @@ class WeightStore:
     @property
     def encoder_id(self) -> bytes:
         """The first bytes of the SHA-256 of the encoder's weights: what streams are marked with."""
-        return bytes.fromhex(self._entry(ENCODER).sha256)[:NETWORK_ID_BYTES]
+        return self.digest(ENCODER)[:NETWORK_ID_BYTES]
 
     @property
     def restorers(self) -> tuple[str, ...]:
@@ -62,6 +71,14 @@ class WeightStore:
         """The id of the encoder that a restorer belongs to."""
         return self._entry(restorer).partner
 
+    def digest(self, network: str) -> bytes:
+        """SHA-256 of a network's weights."""
+        return bytes.fromhex(self._entry(network).sha256)
+
+    def has_task(self, network: str, task: Task) -> bool:
+        """Whether there are graphs for a task."""
+        return any(kind is task for kind, _ in self._entry(network).graphs)
+
     def codebook(self, bits: int) -> Codebook:
         """The encoder's codebook for a bitwidth; uniform where none was fitted."""
         return self._entry(ENCODER).codebooks.get(bits) or Codebook.uniform(bits)
@@ -71,13 +88,13 @@ class WeightStore:
         entry = self._entry(network)
         return self._check(entry.weights, entry.sha256)
 
-    def graph(self, network: str, scale: int) -> Path:
+    def graph(self, network: str, scale: int, task: Task = Task.RUN) -> Path:
         """The checked graph of a network at a scale; its weights are checked too."""
         entry = self._entry(network)
-        if scale not in entry.graphs:
-            raise WeightsError(f"{network} has no graph for scale {scale}")
+        if (task, scale) not in entry.graphs:
+            raise WeightsError(f"{network} has none of its {task.value} for scale {scale}")
         self.weights(network)
-        return self._check(*entry.graphs[scale])
+        return self._check(*entry.graphs[task, scale])
 
     def _entry(self, network: str) -> NetworkEntry:
         if network not in self._networks:
@@ -117,9 +134,11 @@ def _read_manifest(path: Path) -> dict[str, NetworkEntry]:
 
 
 def _entry(name: str, value: Mapping[str, Any]) -> NetworkEntry:
+    value["graphs"]  # every network has them
     graphs = {
-        int(scale): (_file_name(graph["file"]), _sha256(graph["sha256"]))
-        for scale, graph in value["graphs"].items()
+        (task, int(scale)): (_file_name(graph["file"]), _sha256(graph["sha256"]))
+        for task in Task
+        for scale, graph in value.get(task.value, {}).items()
     }
     codebooks = {
         int(bits): Codebook.from_bytes(bytes.fromhex(data))

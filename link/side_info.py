@@ -3,12 +3,14 @@
 A prefix SEI `user_data_unregistered` (ITU-T H.265, D.2.7) under a UUID of our own. Behind the UUID,
 big endian:
 
-    version(8)=1
+    version(8)=2
     scale(3) | bits-4(3) | has codebook(1) | has network(1)
     source width(16)  source height(16)
     QP in quarter steps(8)  frame rate in mHz(24)
     frame number(32)  capture time, us of Unix time(64)
-    network id(64), when there is one  codebook, when there is one: all up to the CRC
+    network id(64), when there is one
+    guide length(8)  guide: so many bytes
+    codebook, when there is one: all up to the CRC
     CRC-32 of everything before it(32)
 
 Every version begins with its number, so an older viewer can tell that it is too old.
@@ -32,11 +34,12 @@ from link.nal import (
     unescape_rbsp,
 )
 
-VERSION = 1
+VERSION = 2
 SIDE_INFO_UUID = UUID("a3d5c7e1-8b42-4f6e-9d1c-5e7f2b94d863").bytes
 NETWORK_ID_BYTES = 8
 NO_NETWORK = bytes(NETWORK_ID_BYTES)
 CODEBOOK_MAX_BYTES = 1024
+GUIDE_MAX_BYTES = 255
 MIN_SOURCE_SIZE, MAX_SOURCE_SIZE = 64, 8192
 MAX_QP = 51
 MAX_FPS = 0xFFFFFF / 1000
@@ -46,7 +49,9 @@ _SEI_HEADER = bytes([NalType.PREFIX_SEI << 1, 1])
 _RBSP_TRAILING = b"\x80"
 _FIELDS = struct.Struct(">BBHHIIQ")  # the frame rate's 24 bits share a word with the QP's 8
 _CRC = struct.Struct(">I")
-SIDE_INFO_MAX_BYTES = _FIELDS.size + NETWORK_ID_BYTES + CODEBOOK_MAX_BYTES + _CRC.size
+_LENGTH_BYTES = 1
+SIDE_INFO_MIN_BYTES = _FIELDS.size + _LENGTH_BYTES + _CRC.size
+SIDE_INFO_MAX_BYTES = SIDE_INFO_MIN_BYTES + NETWORK_ID_BYTES + GUIDE_MAX_BYTES + CODEBOOK_MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class SideInfo:
     captured_us: int  # 64 bits, Unix time of this access unit's capture
     fps: float  # > 0, travels in mHz
     codebook: bytes | None = None  # 1..1024 opaque bytes; None: as before
+    guide: bytes | None = None  # 1..255 opaque bytes for the restorer; None: as before
 
     def __post_init__(self) -> None:
         _check("source width", self.source_width, MIN_SOURCE_SIZE, MAX_SOURCE_SIZE)
@@ -79,6 +85,8 @@ class SideInfo:
         _check("frame rate", self.fps, 0.001, MAX_FPS)
         if self.codebook is not None:
             _check("codebook length", len(self.codebook), 1, CODEBOOK_MAX_BYTES)
+        if self.guide is not None:
+            _check("guide length", len(self.guide), 1, GUIDE_MAX_BYTES)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -87,7 +95,7 @@ def _check(name: str, value: float, low: float, high: float) -> None:
 
 
 def pack(info: SideInfo) -> bytes:
-    """The payload of the SEI message behind its UUID: 26 to 34 bytes, and the codebook's."""
+    """The payload of the SEI message behind its UUID: 27 to 35 bytes, guide and codebook beside."""
     network = b"" if info.network_id == NO_NETWORK else info.network_id
     flags = info.scale << 5 | (info.bits - 4) << 2
     flags |= (info.codebook is not None) << 1 | bool(network)
@@ -100,7 +108,8 @@ def pack(info: SideInfo) -> bytes:
         info.frame_number,
         info.captured_us,
     )
-    body = fields + network + (info.codebook or b"")
+    guide = info.guide or b""
+    body = fields + network + bytes([len(guide)]) + guide + (info.codebook or b"")
     return body + _CRC.pack(zlib.crc32(body))
 
 
@@ -114,7 +123,7 @@ def parse(data: bytes) -> SideInfo:
         )
     if data[0] != VERSION:
         raise SideInfoError(f"side information has no version {data[0]}")
-    if not _FIELDS.size + _CRC.size <= len(data) <= SIDE_INFO_MAX_BYTES:
+    if not SIDE_INFO_MIN_BYTES <= len(data) <= SIDE_INFO_MAX_BYTES:
         raise SideInfoError(f"side information of {len(data)} bytes")
     body, crc = data[: -_CRC.size], data[-_CRC.size :]
     if _CRC.pack(zlib.crc32(body)) != crc:
@@ -126,8 +135,15 @@ def _parse_body(body: bytes) -> SideInfo:
     _, flags, width, height, qp_fps, number, captured_us = _FIELDS.unpack_from(body)
     network_bytes = NETWORK_ID_BYTES if flags & 1 else 0
     network = body[_FIELDS.size : _FIELDS.size + network_bytes]
-    codebook = body[_FIELDS.size + network_bytes :]
-    if network == NO_NETWORK or len(network) != network_bytes or bool(codebook) != bool(flags & 2):
+    rest = body[_FIELDS.size + network_bytes :]
+    guide_bytes = rest[0] if rest else 0
+    guide, codebook = rest[1 : 1 + guide_bytes], rest[1 + guide_bytes :]
+    if (
+        network == NO_NETWORK
+        or not rest
+        or len(guide) != guide_bytes
+        or bool(codebook) != bool(flags & 2)
+    ):
         raise SideInfoError(f"side information of {len(body)} bytes contradicts its flags")
     return SideInfo(
         source_width=width,
@@ -140,11 +156,12 @@ def _parse_body(body: bytes) -> SideInfo:
         captured_us=captured_us,
         fps=(qp_fps & 0xFFFFFF) / 1000,
         codebook=codebook or None,
+        guide=guide or None,
     )
 
 
 def side_info_nal(info: SideInfo) -> bytes:
-    """The prefix SEI NAL unit: below 64 bytes without a codebook."""
+    """The prefix SEI NAL unit: below 64 bytes without guide and codebook."""
     payload = SIDE_INFO_UUID + pack(info)
     size = b"\xff" * (len(payload) // 255) + bytes([len(payload) % 255])
     message = bytes([_USER_DATA_UNREGISTERED]) + size + payload

@@ -14,9 +14,11 @@ from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
 from daemon.stage import Stage
 from engines.codec import LatentEncoder, open_encoder
+from engines.guide_fitter import open_guide_fitter
 from streamer.capture import Capture, Opener, Shot
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.config import StreamerConfig
+from streamer.guiding import Guiding
 from streamer.network import LatentShot, Network, NetworkSettings
 from streamer.outlet import Outlet
 from streamer.record import Record
@@ -39,7 +41,10 @@ async def stream(config: StreamerConfig, stop: asyncio.Event) -> None:
 
 
 class _Streamer:
-    """source -> capture -> [newest shot] -> network -> [latent] -> carrier -> send, record"""
+    """source -> capture -> [newest shot] -> network -> [latent] -> carrier -> send, record
+
+    carrier -> guiding -> carrier: what is sent beside the pictures, for the viewer's network.
+    """
 
     def __init__(self, config: StreamerConfig, network: LatentEncoder, figures: Figures) -> None:
         assert config.source is not None
@@ -63,6 +68,7 @@ class _Streamer:
             figures,
             wanted=lambda: any(outlet.wants for outlet in self._outlets),
         )
+        self._guiding = _open_guiding(config, network, figures)
         self._carrier = Carrier(
             network.network_id,
             _carrier_settings(config, paced=live or paced),
@@ -70,6 +76,7 @@ class _Streamer:
             latents,
             self._deliver,
             figures,
+            self._guiding,
         )
         self._outlets = self._open_outlets(config, network, figures, persists=live or paced)
 
@@ -79,6 +86,8 @@ class _Streamer:
             Stage("network", self._network.run, self._failed),
             Stage("carrier", self._code_all, self._failed),
         ]
+        if self._guiding is not None:
+            stages.append(Stage("guiding", self._guiding.run, self._failed))
         outlets = [asyncio.ensure_future(outlet.run()) for outlet in self._outlets]
         waits = [asyncio.ensure_future(e.wait()) for e in (stop, self._ended)]
         await asyncio.wait([*outlets, *waits], return_when=asyncio.FIRST_COMPLETED)
@@ -139,6 +148,13 @@ def _open_network(config: StreamerConfig) -> LatentEncoder:
     if network.reason:
         event(_log, network.reason, level=logging.WARNING)
     return network
+
+
+def _open_guiding(
+    config: StreamerConfig, network: LatentEncoder, figures: Figures
+) -> Guiding | None:
+    fitter = open_guide_fitter(network.network_id, threads=1) if config.guide else None
+    return None if fitter is None else Guiding(fitter, figures)
 
 
 def _opener(config: StreamerConfig, *, paced: bool) -> Opener:

@@ -16,6 +16,7 @@ from engines.errors import CarrierError
 from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
 from streamer.effort import Effort
+from streamer.guiding import Guiding, Sent
 from streamer.irap import IrapGate
 from streamer.network import LatentShot
 from streamer.scale_control import ScaleControl
@@ -60,11 +61,13 @@ class Carrier:
         latents: BoundedQueue[LatentShot],
         deliver: Callable[[CodedUnit], None],
         figures: Figures,
+        guiding: Guiding | None = None,
     ) -> None:
         self._settings = settings
         self._scale = scale
         self._latents = latents
         self._deliver = deliver
+        self._guiding = guiding
         self._figures = figures
         self._gate = IrapGate()
         self._side_info = SideInfoWriter(network_id)
@@ -97,6 +100,8 @@ class Carrier:
             self._close()
         finally:
             self._latents.close(discard=True)
+            if self._guiding is not None:
+                self._guiding.close()
 
     def _code(self, shot: LatentShot) -> None:
         latent = shot.latent
@@ -133,7 +138,11 @@ class Carrier:
             captured_us = shot.latent.captured_us
             if picture.irap:
                 self._gate.made(captured_us)
-            unit = self._side_info.access_unit(picture, shot.latent, shot.fps)
+            guide = None
+            if self._guiding is not None:
+                guide = self._guiding.guide(shot.latent)
+                self._guiding.put(Sent(picture, shot.latent, shot.frame))
+            unit = self._side_info.access_unit(picture, shot.latent, shot.fps, guide)
             self._figures.set("qp", round(picture.qp, 2))
             self._scale.coded(shot.latent.scale, picture.qp, picture.irap, captured_us)
             self._deliver(CodedUnit(unit, captured_us, time.monotonic()))

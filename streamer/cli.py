@@ -70,6 +70,10 @@ def parser() -> argparse.ArgumentParser:
     work.add_argument(
         "--preset", choices=("auto", *PRESETS), metavar="NAME", help="of x265 (default: auto)"
     )
+    work.add_argument(
+        "--no-guide", action="store_false", default=None, dest="guide",
+        help="do not fit the viewer's network to the picture: saves a little CPU time",
+    )  # fmt: skip
     work.add_argument("--threads", metavar="N", help="default: 0 = every core")
     COMMAND.add_rest(result, "default 9464, 0 = none")
     return result

@@ -70,6 +70,7 @@ class StreamerConfig:
     bits: int = key(BITS_MAX, within(BITS_MIN, BITS_MAX))
     engine: str = AUTO
     preset: str | None = key(None, _preset)  # None: auto
+    guide: bool = True
     threads: int = key(0, within(0, 256))  # 0: every core this process may use
     figures_port: int = key(STREAMER_PORT, within(0, 0xFFFF))
     log_level: str = key("info", one_of(LEVELS))

@@ -38,9 +38,10 @@ class NetworkSettings:
 
 @dataclass(frozen=True, eq=False)
 class LatentShot:
-    """A latent picture, and how many of its kind a second are to be expected."""
+    """A latent picture, what it was made from, and how many a second are to be expected."""
 
     latent: Latent
+    frame: Frame
     fps: float
 
 
@@ -86,7 +87,7 @@ class Network:
                 if self._is_over(shot.frame):
                     return
                 self._last_number = shot.frame.number
-                self._latents.put(LatentShot(self._latent(shot), shot.fps))
+                self._latents.put(LatentShot(self._latent(shot), shot.frame, shot.fps))
         finally:
             self._latents.close()
 

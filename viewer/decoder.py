@@ -106,6 +106,7 @@ class StreamDecoder:
             qp=0.0 if info is None else info.qp,
             number=stamped.number,
             captured_us=stamped.captured_us,
+            guide=stamped.guide,
         )
         return Decoded(
             latent=latent,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engines.codebook import BITS_MAX, Codebook
+from engines.guide import Guide
 from link.access_unit import AccessUnit
 from link.errors import SideInfoError
 from link.nal import split_annexb
@@ -28,6 +29,7 @@ class Stamped:
     size_bytes: int  # as it travelled
     info: SideInfo | None
     codebook: Codebook
+    guide: Guide | None
     number: int  # of the source's frame
     captured_us: int  # Unix time
 
@@ -47,6 +49,7 @@ class Timeline:
     def __init__(self) -> None:
         self._info: SideInfo | None = None
         self._codebook = Codebook.uniform(BITS_MAX)
+        self._guide: Guide | None = None
         self._anchor: _Anchor | None = None
         self._timestamp = 0
         self._ticks = 0  # the RTP timestamp without its wrap
@@ -62,9 +65,11 @@ class Timeline:
         error = None
         try:
             info = find_side_info(split_annexb(unit.data))
-            codebook = self._codebook_of(info)
+            codebook, guide = self._codebook_of(info), self._guide_of(info, unit.irap)
         except SideInfoError as damage:
             info, codebook, error = None, self._codebook, damage
+            guide = None if unit.irap else self._guide
+        self._guide = guide
         self._advance(unit.rtp_timestamp)
         if info is not None:
             self._info, self._codebook = info, codebook
@@ -80,6 +85,7 @@ class Timeline:
             size_bytes=size_bytes,
             info=self._info,
             codebook=self._codebook,
+            guide=guide,
             number=self._number,
             captured_us=self._anchor.captured_us
             + (self._ticks - self._anchor.ticks) * 1_000_000 // RTP_CLOCK_HZ,
@@ -102,6 +108,15 @@ class Timeline:
         if codebook.bits != info.bits:
             raise SideInfoError(f"side information: {info.bits} bits, codebook {codebook.bits}")
         return codebook
+
+    def _guide_of(self, info: SideInfo | None, irap: bool) -> Guide | None:
+        """A guide holds until the next one, or until an IRAP that brings none."""
+        if info is None or info.guide is None:
+            return None if irap else self._guide
+        try:
+            return Guide.from_bytes(info.guide)
+        except ValueError as error:
+            raise SideInfoError(f"side information: {error}") from error
 
     def _advance(self, timestamp: int) -> None:
         if self._anchor is not None:

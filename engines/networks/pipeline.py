@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from engines.networks.dcp_unet import DCPUnet, DCPUnetConfig
 from engines.networks.downscale import patch_downscale
+from engines.networks.guidance import LUMA_PHASES, Guidance
 from engines.networks.tinyae import (
     TinyAEDecoder,
     TinyAEEncoder,
@@ -47,9 +48,25 @@ class ViewerHalf(nn.Module):
         super().__init__()
         self.unet = DCPUnet(unet)
         self.decoder = TinyAEDecoder(unet.channels, dilations)
+        self.guidance = Guidance(unet.channels)
 
-    def forward(self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int) -> Tensor:
+    def forward(
+        self,
+        y: Tensor,
+        u: Tensor,
+        v: Tensor,
+        condition: Tensor,
+        scale: int,
+        guide: Tensor | None = None,
+    ) -> Tensor:
         """(N, 6, H / 2, W / 2) restored source, 0..1, unclipped, for `unfolded_planes`."""
+        restored, features = self.unguided(y, u, v, condition, scale)
+        return restored if guide is None else self.guided(restored, features, guide)
+
+    def unguided(
+        self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int
+    ) -> tuple[Tensor, Tensor]:
+        """As `forward` without a guide, and the features (N, C, H / 2, W / 2) for one."""
         if scale == 1:
             folded = source_on_half(y, u, v)
             degraded, fine = split_fine(self.unet.padded(folded))
@@ -60,8 +77,13 @@ class ViewerHalf(nn.Module):
             latent, features = self.unet(self.unet.padded(folded), condition)
             enlarged = self.decoder.enlarged(latent, scale)
         height, width = folded.shape[2:]
-        out: Tensor = self.decoder(enlarged, features)[:, :, :height, :width]
-        return out
+        restored, features = self.decoder(enlarged, features)
+        return restored[:, :, :height, :width], features[:, :, :height, :width]
+
+    def guided(self, restored: Tensor, features: Tensor, guide: Tensor) -> Tensor:
+        """What `unguided` gives, with a guide (N, DIRECTIONS)."""
+        luma = restored[:, :LUMA_PHASES] + self.guidance(features, guide)
+        return torch.cat([luma, restored[:, LUMA_PHASES:]], dim=1)
 
 
 def source_on_quarter(y: Tensor, u: Tensor, v: Tensor) -> Tensor:

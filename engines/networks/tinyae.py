@@ -89,9 +89,11 @@ class TinyAEDecoder(nn.Module):
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 
-    def forward(self, enlarged: Tensor, features: Tensor) -> Tensor:
-        residual: Tensor = self.head(self.blocks(features)) * RESIDUAL_GAIN
-        return enlarged + residual
+    def forward(self, enlarged: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The source, and the features (N, C, h, w) that its last layer was made from."""
+        features = self.blocks(features)
+        residual: Tensor = self.head(features) * RESIDUAL_GAIN
+        return enlarged + residual, features
 
     def enlarged(self, latent: Tensor, scale: int) -> Tensor:
         """The base of scales 2 to 4: (N, 3, h, w) latent to (N, 6, h, w), by the scale's kernel."""

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from engines.weight_store import Task
+
 Array = npt.NDArray[Any]
 WARM_UP_RUNS = 2
 
@@ -22,7 +24,7 @@ WARM_UP_RUNS = 2
 class Runtime(Protocol):
     """Runs one half of the codec at one scale."""
 
-    def load(self, network: str, scale: int) -> None:
+    def load(self, network: str, scale: int, task: Task = Task.RUN) -> None:
         """Make ready: `network` is `tinyae-encoder` or a restorer. Raises WeightsError."""
 
     def warm_up(self, inputs: Mapping[str, Array]) -> float:
@@ -32,8 +34,11 @@ class Runtime(Protocol):
             self.run(inputs)
         return (time.perf_counter() - started) * 1000
 
-    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, Array]:
-        """The planes (N, 1, H, W) and twice (N, 1, H / 2, W / 2) that come out."""
+    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+        """The planes (N, 1, H, W) and twice (N, 1, H / 2, W / 2) that come out.
+
+        Of a fit, its sums: (GUIDE_SIZE, GUIDE_SIZE) and (GUIDE_SIZE,).
+        """
 
     def close(self) -> None:
         """Let go of what `load` took."""

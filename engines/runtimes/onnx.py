@@ -8,7 +8,7 @@ import onnxruntime
 
 from engines.errors import WeightsError
 from engines.runtimes import Array, Runtime
-from engines.weight_store import WeightStore
+from engines.weight_store import Task, WeightStore
 
 ERRORS_ONLY = 3
 
@@ -25,8 +25,8 @@ class OnnxRuntime(Runtime):
         self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session: onnxruntime.InferenceSession | None = None
 
-    def load(self, network: str, scale: int) -> None:
-        path = self._store.graph(network, scale)
+    def load(self, network: str, scale: int, task: Task = Task.RUN) -> None:
+        path = self._store.graph(network, scale, task)
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), self._options, providers=["CPUExecutionProvider"]
@@ -34,10 +34,9 @@ class OnnxRuntime(Runtime):
         except Exception as error:  # its exceptions share no base class of their own
             raise WeightsError(f"ONNX Runtime cannot load {path.name}: {error}") from error
 
-    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
         assert self._session is not None, "load comes first"
-        y, u, v = self._session.run(None, dict(inputs))
-        return y, u, v
+        return tuple(self._session.run(None, dict(inputs)))
 
     def close(self) -> None:
         self._session = None

@@ -23,6 +23,7 @@ CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 CONTRAST_OCTAVES = (-0.5, 1.5)  # how far the contrast of streams is changed
 QP_PER_DOUBLED_STEP = 6.0  # HEVC's quantization step, as in `proxy.step_size`
 QP_MAX = 51.0
+TOGETHER = 2  # crops of one stream stand next to each other: a guide serves both
 MIDDLE = 128.0
 
 
@@ -59,6 +60,8 @@ class ClipBatches:
 class StreamBatches:
     """Crops of real streams: one scale a batch, any clip, frame, QP, bits and contrast.
 
+    TOGETHER crops, of any frames and places, are of one stream; `batch` is a multiple of it.
+
     What the carrier does scales with its quantization step: a stream of twice the contrast at a
     QP of 6 more is the same stream. So strong detail at high QPs, which few clips have, is made
     from ordinary detail at lower ones.
@@ -83,15 +86,18 @@ class StreamBatches:
         rng = self._rng
         scale = int(rng.choice(list(SCALE_SHARES), p=list(SCALE_SHARES.values())))
         sources, latents, conditions, plain = [], [], [], []
+        streams = self._batch // TOGETHER
         fidelity = np.clip(rng.uniform(-0.5, 1.5, self._batch), 0, 1)  # both ends often
-        for wanted in fidelity:
-            index = int(rng.choice(self._by_scale[scale]))
+        chosen = rng.choice(self._by_scale[scale], streams).repeat(TOGETHER)
+        octaves_wanted = rng.uniform(*CONTRAST_OCTAVES, streams).repeat(TOGETHER)
+        for index, wanted, octaves in zip(chosen, fidelity, octaves_wanted, strict=True):
             row, frame = self._rows[index], int(rng.integers(FRAMES))
             side = min(SIZE // scale, SIDE)
             top, left = _place(rng, self._crop, side * scale)
             at = row["top"] + top, row["left"] + left
-            octaves = float(rng.uniform(*CONTRAST_OCTAVES))
-            octaves = min(octaves, max(0.0, (QP_MAX - row["qps"][frame]) / QP_PER_DOUBLED_STEP))
+            octaves = min(
+                float(octaves), max(0.0, (QP_MAX - max(row["qps"])) / QP_PER_DOUBLED_STEP)
+            )
             source = cropped(unpack(self._clips[row["clip"], frame]), *at, self._crop)
             sources.append([_with_contrast(plane, octaves) for plane in source.channels])
             latent = unpack(self._latents[index, frame, : side * 3 // 2, :side])

@@ -1,7 +1,10 @@
 """Checkpoints to what is installed: half-precision safetensors, ONNX graphs, manifest.
 
-    .venv/bin/python -m engines.training.export RUN/streams.pt --name lite --data DATA
+    .venv/bin/python -m engines.training.export RUN/streams.pt DATA --name lite
         [--encoder RUN/joint.pt] [--card card.json] [--out engines/weights]
+
+DATA is a folder of training clips and their streams: a new encoder's codebooks are fitted on them,
+and a restorer's guidance is scaled by them.
 
 The weights are stored once, as fp16 in safetensors; the graphs refer to that very file as external
 data (offset and length) and cast to fp32 when they are loaded. A new encoder makes every restorer
@@ -26,19 +29,27 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from engines.codebook import BITS_MAX, BITS_MIN, Codebook, fit_levels
 from engines.condition import CONDITION_SIZE
+from engines.guide import GUIDE_SIZE
 from engines.latent import SCALES, padding_multiple
 from engines.networks.graphs import (
+    FIT_INPUTS,
+    FIT_OUTPUTS,
     OUTPUTS,
     STREAMER_INPUTS,
     VIEWER_INPUTS,
+    FitGraph,
     StreamerGraph,
     ViewerGraph,
 )
+from engines.networks.guidance import LUMA_PHASES
+from engines.networks.pipeline import ViewerHalf
 from engines.networks.presets import build_streamer, build_viewer
 from engines.networks.tinyae import LATENT_SCALES
+from engines.training.batches import StreamBatches
 from engines.training.clips import unpack
 from engines.weight_store import (
     ENCODER,
@@ -46,11 +57,14 @@ from engines.weight_store import (
     MANIFEST_VERSION,
     NETWORK_ID_BYTES,
     WEIGHTS_FOLDER,
+    Task,
 )
 
 OPSET = 18
 EXAMPLE_SIDE = 192  # pixels of the source; any size runs
 CODEBOOK_CLIPS = 300
+WHITEN_BATCHES, WHITEN_CROPS = 60, 4
+WHITEN_FLOOR = 1e-5  # directions that hardly differ stay small
 
 
 def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any]:
@@ -61,28 +75,36 @@ def export_network(name: str, network: nn.Module, folder: Path) -> dict[str, Any
     weights.chmod(0o644)
     network.load_state_dict({k: v.float() for k, v in half.items()})
     places = _tensor_places(weights)
-    graphs = {}
-    for scale in LATENT_SCALES if name == ENCODER else SCALES:
-        target = folder / f"{name}-x{scale}.onnx"
-        model = _graph(name, network, scale)
-        _refer_to(model, weights.name, places)
-        onnx.save(model, str(target))
-        graphs[str(scale)] = {"file": target.name, "sha256": _sha256(target)}
-    return {"weights": {"file": weights.name, "sha256": _sha256(weights)}, "graphs": graphs}
+    entry: dict[str, Any] = {"weights": {"file": weights.name, "sha256": _sha256(weights)}}
+    for task in (Task.RUN,) if name == ENCODER else Task:
+        graphs = entry[task.value] = {}
+        for scale in LATENT_SCALES if name == ENCODER else SCALES:
+            target = folder / f"{name}{'-fit' * (task is Task.FIT)}-x{scale}.onnx"
+            model = _graph(name, network, scale, task)
+            _refer_to(model, weights.name, places)
+            onnx.save(model, str(target))
+            graphs[str(scale)] = {"file": target.name, "sha256": _sha256(target)}
+    return entry
 
 
-def _graph(name: str, network: nn.Module, scale: int) -> onnx.ModelProto:
+def _graph(name: str, network: nn.Module, scale: int, task: Task) -> onnx.ModelProto:
     side = EXAMPLE_SIDE
     graph: nn.Module
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...] = OUTPUTS
+    small = side // scale
+    latent = [torch.zeros(2, 1, s, s) for s in (small, small // 2, small // 2)]
+    condition = torch.zeros(2, CONDITION_SIZE)
     if name == ENCODER:
         graph, inputs = StreamerGraph(network, scale), STREAMER_INPUTS  # type: ignore[arg-type]
         example = [torch.zeros(1, 1, s, s, dtype=torch.uint8) for s in (side, side // 2, side // 2)]
+    elif task is Task.FIT:
+        graph, inputs = FitGraph(network, scale), FIT_INPUTS  # type: ignore[arg-type]
+        example = [*latent, condition, torch.zeros(2, 1, side, side, dtype=torch.uint8)]
+        outputs = FIT_OUTPUTS
     else:
         graph, inputs = ViewerGraph(network, scale), VIEWER_INPUTS  # type: ignore[arg-type]
-        small = side // scale
-        example = [torch.zeros(1, 1, s, s) for s in (small, small // 2, small // 2)]
-        example.append(torch.zeros(1, CONDITION_SIZE))
+        example = [*latent, condition, torch.zeros(2, GUIDE_SIZE)]
     assert side % padding_multiple(scale) == 0
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -95,16 +117,16 @@ def _graph(name: str, network: nn.Module, scale: int) -> onnx.ModelProto:
             opset_version=OPSET,
             do_constant_folding=False,
             input_names=list(inputs),
-            output_names=list(OUTPUTS),
-            dynamic_axes={n: _free_axes(n) for n in (*inputs, *OUTPUTS)},
+            output_names=list(outputs),
+            dynamic_axes={n: _free_axes(n) for n in (*inputs, *outputs) if n not in FIT_OUTPUTS},
         )
     return onnx.load_model_from_string(buffer.getvalue())
 
 
 def _free_axes(name: str) -> dict[int, str]:
     plane = "y" if name.endswith("y") else "chroma"
-    side = "out" if name.startswith("out") else "in"
-    if name == "condition":
+    side = "in" if name in "yuv" else name.removesuffix("_y")
+    if name in ("condition", "guide"):
         return {0: "batch"}
     return {0: "batch", 2: f"{side}_{plane}_height", 3: f"{side}_{plane}_width"}
 
@@ -170,6 +192,32 @@ def fit_codebooks(streamer: nn.Module, data: Path) -> dict[str, str]:
     return codebooks
 
 
+def whiten_guidance(viewer: ViewerHalf, data: Path) -> None:
+    """Mix the directions so that on training streams they are uncorrelated and of equal weight.
+
+    What they can do together stays the same; guides become numbers that 8 bits hold, and that a
+    fit can keep small.
+    """
+    batches = StreamBatches(data, EXAMPLE_SIDE, WHITEN_CROPS, seed=1)
+    sums = torch.zeros(GUIDE_SIZE, GUIDE_SIZE, dtype=torch.float64)
+    with torch.no_grad():
+        for _ in tqdm(range(WHITEN_BATCHES), desc="guidance", unit="batch"):
+            batch = batches.next()
+            assert batch.latent is not None
+            assert batch.condition is not None
+            _, features = viewer.unguided(*batch.latent, batch.condition, batch.scale)
+            nothing = torch.zeros_like(features[:, :LUMA_PHASES])
+            normal, _ = viewer.guidance.equations(features, nothing)
+            sums += normal.double().sum(0) / nothing[0].numel()
+        mean = sums / (WHITEN_BATCHES * WHITEN_CROPS)
+        mean += WHITEN_FLOOR * mean.diagonal().mean() * torch.eye(GUIDE_SIZE)
+        directions = viewer.guidance.directions
+        mixed = torch.linalg.solve_triangular(
+            torch.linalg.cholesky(mean), directions.double().flatten(1), upper=False
+        )
+        directions.data = mixed.float().reshape(directions.shape)
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -177,9 +225,9 @@ def _sha256(path: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path, help="whose viewer's half is exported")
+    parser.add_argument("data", type=Path, help="training clips and streams")
     parser.add_argument("--name", required=True, help="of the restorer: lite, 720p, ...")
     parser.add_argument("--encoder", type=Path, help="checkpoint of a new encoder")
-    parser.add_argument("--data", type=Path, help="clips to fit the codebooks of a new encoder on")
     parser.add_argument("--card", type=Path, help="JSON kept in the manifest beside the network")
     parser.add_argument("--out", type=Path, default=WEIGHTS_FOLDER)
     args = parser.parse_args(arguments)
@@ -193,13 +241,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         streamer = build_streamer()
         streamer.load_state_dict(torch.load(args.encoder, weights_only=True)["streamer"])
         entry = export_network(ENCODER, streamer, args.out)
-        if args.data:
-            entry["codebooks"] = fit_codebooks(streamer, args.data)
+        entry["codebooks"] = fit_codebooks(streamer, args.data)
         networks = {ENCODER: entry}
     partner = networks[ENCODER]["weights"]["sha256"][: 2 * NETWORK_ID_BYTES]
     state = torch.load(args.checkpoint, weights_only=True)
     viewer = build_viewer(state["preset"])
     viewer.load_state_dict(state["viewer"])
+    whiten_guidance(viewer.eval(), args.data)
     entry = export_network(args.name, viewer, args.out) | {"partner": partner}
     if args.card:
         entry["card"] = json.loads(args.card.read_text())

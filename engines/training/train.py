@@ -31,6 +31,7 @@ from tqdm import tqdm
 
 from engines.condition import condition_vector
 from engines.networks.downscale import patch_downscale
+from engines.networks.guidance import LUMA_PHASES
 from engines.networks.pipeline import (
     PlaneTensors,
     StreamerHalf,
@@ -41,7 +42,7 @@ from engines.networks.pipeline import (
 )
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import lanczos_kernel, reduced_source
-from engines.training.batches import Batch, ClipBatches, StreamBatches
+from engines.training.batches import TOGETHER, Batch, ClipBatches, StreamBatches
 from engines.training.losses import (
     PerceptualLoss,
     charbonnier,
@@ -81,8 +82,9 @@ class Settings:
     batch: int = 8
     rate: float = 1e-3  # learning rate after the warm-up
     total_steps: int = 30_000  # of the cosine schedule
-    structure: float = 0.3  # weight of SSIM beside the squared error
-    perceptual: float = 0.0  # weight of LPIPS-sq beside them, at fidelity 1
+    structure: float = 0.6  # weight of SSIM beside the squared error, at fidelity 1
+    perceptual: float = 0.0  # weight of LPIPS-sq beside them, likewise
+    guided: float = 0.75  # share of the streams whose sender guides the restorer
     seed: int = 1
 
 
@@ -237,12 +239,16 @@ def streams_loss(
     source = source_on_half(*batch.source)
     y, u, v = batch.latent
     with _autocast(trainer.device):
-        restored = trainer.viewer(y, u, v, batch.condition, batch.scale).float()
+        restored, features = trainer.viewer.unguided(y, u, v, batch.condition, batch.scale)
+    restored = restored.float()
+    if trainer.settings.guided:
+        guide = _guide(trainer, features, (source - restored)[:, :LUMA_PHASES])
+        restored = trainer.viewer.guided(restored, features.float(), guide)
     error = relative_error(restored, source, batch.plain)
     loss, figures = error, {"error": error.mean()}
     if trainer.settings.structure:
         structure = structural_error(_quarter(restored), _quarter(source))
-        loss = loss + trainer.settings.structure * structure
+        loss = loss + trainer.settings.structure * batch.fidelity * structure
         figures["structure"] = structure.mean()
     if perceptual is not None:
         with _autocast(trainer.device):
@@ -250,6 +256,18 @@ def streams_loss(
         loss = loss + trainer.settings.perceptual * batch.fidelity.square() * look
         figures["lpips_sq"] = look.mean()
     return {"loss": loss.mean(), **figures}
+
+
+def _guide(trainer: Trainer, features: Tensor, error: Tensor) -> Tensor:
+    """What senders would send for these streams; some of them send nothing: (N, DIRECTIONS).
+
+    The least squares need no gradient: at their end the error does not change with the guide.
+    """
+    with torch.no_grad():
+        guide = trainer.viewer.guidance.fit(features, error, TOGETHER)
+        streams = len(guide) // TOGETHER
+        sent = (torch.rand(streams) < trainer.settings.guided).repeat_interleave(TOGETHER)
+        return guide * sent[:, None].to(guide)
 
 
 def _quarter(folded: Tensor) -> Tensor:
@@ -323,6 +341,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Settings.total_steps)
     parser.add_argument("--structure", type=float, default=Settings.structure)
     parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
+    parser.add_argument("--guided", type=float, default=Settings.guided)
     parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
     parser.add_argument(
         "--start-from", type=Path, help="checkpoint, or folder of weights, to start from"
@@ -342,6 +361,7 @@ def main() -> None:
         args.steps,
         args.structure,
         args.perceptual,
+        args.guided,
         args.seed,
     )
     trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))

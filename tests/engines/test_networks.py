@@ -17,14 +17,17 @@ from engines.codebook import Codebook
 from engines.codec import PLAIN, open_restorer
 from engines.condition import CONDITION_SIZE, QP_KNOTS, condition_vector
 from engines.frame import Planes, planes_from_video_frame, resized
+from engines.guide import GUIDE_SIZE
 from engines.latent import SCALES, Latent, latent_size, padded_size
 from engines.networks.downscale import patch_downscale
+from engines.networks.graphs import FIT_CONTRAST_MAX, raised
+from engines.networks.guidance import Guidance
 from engines.networks.pipeline import source_on_half, unfolded_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import filtered, lanczos_kernel
 from engines.runtimes.onnx import OnnxRuntime
 from engines.runtimes.torch import TorchRuntime
-from engines.weight_store import ENCODER, NO_NETWORK, WeightStore
+from engines.weight_store import ENCODER, NO_NETWORK, Task, WeightStore
 
 PARAMETERS = {"720p": 10.8e6, "1080p": 15.9e6, "1440p": 17.5e6}
 
@@ -176,6 +179,12 @@ def photograph(width: int, height: int) -> tuple[torch.Tensor, ...]:
     return tuple(torch.from_numpy(p.copy())[None, None] for p in picture.channels)
 
 
+def told(scale: int) -> dict[str, np.ndarray]:
+    """What restorers take beside the latent."""
+    guide = np.random.default_rng(1).normal(0, 0.02, (1, GUIDE_SIZE)).astype(np.float32)
+    return {"condition": condition_vector(33, scale, 8)[None], "guide": guide}
+
+
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(96, 48), (240, 192), (432, 240)])
 @pytest.mark.parametrize("picture", [planes, photograph])
@@ -184,7 +193,7 @@ def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> N
     source = {n: p.numpy() for n, p in zip("yuv", picture(*size), strict=True)}
     if scale == 1:
         source = {n: p.astype(np.float32) for n, p in source.items()}
-        source["condition"] = condition_vector(33, 1, 8)[None]
+        source |= told(scale)
     encoders = () if scale == 1 else (ENCODER,)
     for network in (*encoders, *store.restorers):
         outputs = []
@@ -197,8 +206,52 @@ def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> N
             for a, b in zip(*outputs, strict=True):
                 assert np.abs(a - b).max() / 255 <= 1e-3
             source = dict(zip("yuv", outputs[0], strict=True))
-            source["condition"] = condition_vector(33, scale, 8)[None]
+            source |= told(scale)
         else:  # uint8: the same but for values that lie on a rounding border
             for a, b in zip(*outputs, strict=True):
                 assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
                 assert np.mean(a != b) < 1e-3
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("size", [(96, 48), (240, 192)])
+def test_fits_agree_in_graph_and_torch(scale: int, size: tuple[int, int]) -> None:
+    store = WeightStore()
+    y, u, v = (p.numpy() for p in photograph(*size))
+    small = [p[..., ::scale, ::scale].astype(np.float32) for p in (y, u, v)]
+    if any(p.shape[-1] % 2 for p in small[1:]):
+        pytest.skip("no whole latent")
+    source = dict(zip("yuv", small, strict=True)) | {"condition": told(scale)["condition"]}
+    source["source_y"] = y
+    sums = []
+    for runtime in (OnnxRuntime(store, 2), TorchRuntime(store, 2)):
+        runtime.load(store.restorers[0], scale, Task.FIT)
+        sums.append(runtime.run(source))
+    for a, b in zip(*sums, strict=True):
+        assert np.abs(a - b).max() <= 1e-3 * np.abs(b).max()
+
+
+def test_a_guide_is_the_least_squares_of_its_directions() -> None:
+    torch.manual_seed(4)
+    guidance = Guidance(8)
+    features = torch.randn(4, 8, 12, 10)
+    wanted = torch.randn(2, GUIDE_SIZE).repeat_interleave(2, 0)
+    error = guidance(features, wanted)
+    assert torch.allclose(guidance.fit(features, error, 2), wanted, atol=2e-2)
+    noisy = error + torch.randn_like(error)
+    fitted = guidance.fit(features, noisy, 4)
+    assert torch.equal(fitted[0], fitted[3])
+    left = (noisy - guidance(features, fitted)).square().sum()
+    for change in torch.eye(GUIDE_SIZE) * 0.05:
+        assert left <= (noisy - guidance(features, fitted + change)).square().sum()
+
+
+def test_a_fit_asks_for_a_part_of_the_contrast_that_is_lost() -> None:
+    luma = photograph(240, 192)[0].float() / 255
+    folded = F.pixel_unshuffle(luma, 2)
+    assert torch.equal(raised(luma, folded), folded)
+    shown = folded + 0.1 * torch.randn(folded.shape, generator=torch.Generator().manual_seed(1))
+    detail = folded - F.pixel_unshuffle(F.avg_pool2d(luma, 9, 1, 4, count_include_pad=False), 2)
+    assert torch.allclose(raised(luma, shown) - folded, FIT_CONTRAST_MAX * detail, atol=1e-6)
+    little = raised(luma, folded + 0.002) - folded
+    assert 0 < little.square().mean() < (0.1 * FIT_CONTRAST_MAX * detail).square().mean()

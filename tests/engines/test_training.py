@@ -8,13 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
 
+from engines.networks.presets import build_viewer
 from engines.training import export, streams
 from engines.training.batches import ClipBatches, StreamBatches
 from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
 from engines.training.losses import relative_error, structural_error
 from engines.training.proxy import carry, round_to_levels, step_size
 from engines.training.train import Settings, Trainer, joint_loss, streams_loss
-from engines.weight_store import ENCODER, WEIGHTS_FOLDER, WeightStore
+from engines.weight_store import ENCODER, WEIGHTS_FOLDER, Task, WeightStore
 
 SHIFTS = ((0, 9), (9, 0), (0, -9), (-9, 0))  # latent samples
 CPU = torch.device("cpu")
@@ -193,8 +194,8 @@ def test_export_can_be_installed(data: Path, tmp_path: Path) -> None:
     trainer.save()
     out = tmp_path / "weights"
     export.main(
-        [str(tmp_path / "joint.pt"), "--name", "lite", "--encoder", str(tmp_path / "joint.pt"),
-         "--data", str(data), "--out", str(out)]
+        [str(tmp_path / "joint.pt"), str(data), "--name", "lite",
+         "--encoder", str(tmp_path / "joint.pt"), "--out", str(out)]
     )  # fmt: skip
     store = WeightStore(out)
     assert store.restorers == ("lite",)
@@ -202,7 +203,27 @@ def test_export_can_be_installed(data: Path, tmp_path: Path) -> None:
     assert store.codebook(5).bits == 5
     for scale in (2, 3, 4):
         assert store.graph("lite", scale).stat().st_size < 500_000  # no second copy of the weights
+        store.graph("lite", scale, Task.FIT)
         store.graph(ENCODER, scale)
+
+
+def test_whitening_keeps_what_the_directions_can_do(data: Path) -> None:
+    torch.manual_seed(8)
+    viewer = build_viewer("lite")
+    before = viewer.guidance.directions.detach().flatten(1).double()
+    export.whiten_guidance(viewer, data)
+    after = viewer.guidance.directions.detach().flatten(1).double()
+    assert not torch.allclose(before, after)
+    both = torch.linalg.lstsq(after.T, before.T)
+    assert torch.allclose(after.T @ both.solution, before.T, atol=1e-4)
+    batch = StreamBatches(data, 192, 8, seed=1).next()
+    assert batch.latent is not None
+    assert batch.condition is not None
+    with torch.no_grad():
+        _, features = viewer.unguided(*batch.latent, batch.condition, batch.scale)
+        normal, _ = viewer.guidance.equations(features, features[:, :4])
+    diagonal = normal.mean(0).diagonal() / (4 * features[0, 0].numel())
+    assert 0.2 < diagonal.mean() < 5
 
 
 def test_training_starts_from_installed_weights(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from link.errors import SideInfoError, WireError
 from link.nal import NalType, join_annexb, nal_type, split_annexb
 from link.side_info import (
     CODEBOOK_MAX_BYTES,
+    GUIDE_MAX_BYTES,
     NO_NETWORK,
     SIDE_INFO_MAX_BYTES,
     SIDE_INFO_UUID,
@@ -46,6 +47,7 @@ side_infos = st.builds(
     captured_us=st.integers(0, 2**64 - 1),
     fps=st.integers(1, 0xFFFFFF).map(lambda millihertz: millihertz / 1000),
     codebook=st.one_of(st.none(), st.binary(min_size=1, max_size=CODEBOOK_MAX_BYTES)),
+    guide=st.one_of(st.none(), st.binary(min_size=1, max_size=GUIDE_MAX_BYTES)),
 )
 
 
@@ -81,11 +83,11 @@ def test_values_are_rounded_to_what_travels():
     assert (parsed.qp, parsed.fps) == (30.25, 29.97)
 
 
-def test_version_1_keeps_its_bytes():
+def test_version_2_keeps_its_bytes():
     """Golden bytes: a change of the format needs a new version number."""
-    assert pack(dataclasses.replace(INFO, codebook=b"\x10\x80")).hex() == (
-        "016b050002d07d00751200011170"  # version, flags, size, QP and rate, number
-        "00065bfeda27c2408f3a00c21177d0e4108089719910"  # time, network, codebook, CRC
+    assert pack(dataclasses.replace(INFO, guide=b"\x07", codebook=b"\x10\x80")).hex() == (
+        "026b050002d07d00751200011170"  # version, flags, size, QP and rate, number
+        "00065bfeda27c2408f3a00c21177d0e40107108044ebfdeb"  # time, network, guide, codebook, CRC
     )
 
 
@@ -108,6 +110,8 @@ def test_version_1_keeps_its_bytes():
         {"fps": 16778.0},
         {"codebook": b""},
         {"codebook": bytes(CODEBOOK_MAX_BYTES + 1)},
+        {"guide": b""},
+        {"guide": bytes(GUIDE_MAX_BYTES + 1)},
     ],
 )
 def test_values_out_of_range_are_refused(values):
@@ -120,8 +124,8 @@ def with_crc(body):
 
 
 def test_a_newer_version_says_so():
-    with pytest.raises(SideInfoError, match="version 2, newer than 1"):
-        parse(with_crc(b"\2" + pack(INFO)[1:-4]))
+    with pytest.raises(SideInfoError, match="version 3, newer than 2"):
+        parse(with_crc(b"\3" + pack(INFO)[1:-4]))
 
 
 @pytest.mark.parametrize(
@@ -130,10 +134,11 @@ def test_a_newer_version_says_so():
         b"",
         b"\0" + pack(INFO)[1:-4],
         pack(INFO)[:10],
-        pack(INFO)[:-5],  # one byte of the network id is missing
+        pack(INFO)[:-6],  # the last byte of the network id and all behind it are missing
         pack(INFO)[:-4] + b"\0",  # a codebook that the flags do not announce
         pack(INFO)[:1] + b"\x0b" + pack(INFO)[2:-4],  # scale 0
-        pack(INFO)[:-12] + bytes(8),  # a network id that is none
+        pack(INFO)[:-13] + bytes(9),  # a network id that is none
+        pack(INFO)[:-5] + b"\2\7",  # a guide that is cut off
         pack(INFO)[:-4] + bytes(SIDE_INFO_MAX_BYTES),
     ],
 )

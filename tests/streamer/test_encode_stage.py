@@ -157,7 +157,7 @@ def test_auto_scale_follows_what_the_carrier_makes_of_the_picture() -> None:
         run.put(number, size=(800, 608))
         shot = run.shots.get()
         assert shot is not None
-        run.stage._code(LatentShot(run.network._latent(shot), shot.fps))
+        run.stage._code(LatentShot(run.network._latent(shot), shot.frame, shot.fps))
         coded = run.out
     scales = [_info(c).scale for c in coded if c.unit.irap]
     assert scales[0] == 2

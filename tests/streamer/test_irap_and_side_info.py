@@ -3,6 +3,7 @@ from small_clips import planes
 
 from engines.carrier import CodedPicture
 from engines.codebook import Codebook
+from engines.guide import GUIDE_SIZE, Guide
 from engines.latent import Latent
 from link.nal import split_annexb
 from link.side_info import SideInfo, find_side_info
@@ -87,6 +88,20 @@ class TestSideInfo:
             assert info is not None
             books.append(info.codebook)
         assert books == [Codebook.uniform(8).to_bytes(), None, Codebook.uniform(6).to_bytes()]
+
+    def test_the_first_guide_goes_at_once_and_the_next_with_what_is_due(self) -> None:
+        writer = SideInfoWriter(NETWORK)
+        first, second = (Guide(b"me", 0.5, (n,) * GUIDE_SIZE) for n in (1, 2))
+        held = [None, None, first, first, first, second, *[second] * 30]
+        told = {}
+        for n, guide in enumerate(held):
+            picture = CodedPicture(SLICE, n in (0, 4), 30.0, n)
+            unit = writer.access_unit(picture, _latent(n, START_US + n * 40_000), 25.0, guide)
+            info = find_side_info(split_annexb(unit.data))
+            if info is not None:
+                told[n] = info.guide
+        one, two = first.to_bytes(), second.to_bytes()
+        assert told == {0: None, 2: one, 4: one, 29: two}
 
     def test_a_qp_out_of_range_is_held_within_it(self) -> None:
         info = _said(SideInfoWriter(NETWORK), 0, 69.0)

@@ -38,7 +38,8 @@ def _coded(count: int) -> list[CodedUnit]:
     scale = ScaleControl(2, 200_000)
     stage = Carrier(maker.network_id, settings, scale, latents, deliver, Figures())
     for number in range(count):
-        latents.put(LatentShot(maker.encode(frame(number), scale=2, bits=8), 25.0))
+        shown = frame(number)
+        latents.put(LatentShot(maker.encode(shown, scale=2, bits=8), shown, 25.0))
     latents.close()
     stage.run()
     return out

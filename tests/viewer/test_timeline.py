@@ -8,6 +8,7 @@ import pytest
 from made_streams import FPS, START_US, TICKS, coded
 
 from engines.codebook import Codebook
+from engines.guide import GUIDE_SIZE, Guide
 from link.access_unit import AccessUnit
 from link.errors import SideInfoError
 from link.side_info import SideInfo, insert_side_info
@@ -72,6 +73,29 @@ def test_the_codebook_holds_until_another_comes_or_the_network_changes() -> None
         unit(3 * TICKS, bits=6),
     ]
     assert [s.codebook.bits for s in stamp(units)] == [4, 4, 4, 6]
+
+
+def test_a_guide_holds_until_another_comes_or_an_irap_brings_none() -> None:
+    one, two = (Guide(b"me", 1.0, (n,) * GUIDE_SIZE) for n in (1, 2))
+    units = [
+        unit(0, guide=one.to_bytes()),
+        unit(TICKS),
+        replace(unit(2 * TICKS, guide=two.to_bytes()), irap=False),
+        replace(unit(3 * TICKS, qp=20.0), irap=False),
+        unit(4 * TICKS, qp=22.0),
+        unit(5 * TICKS),
+    ]
+    assert [s.guide for s in stamp(units)] == [one, one, two, two, None, None]
+
+
+def test_a_guide_that_is_garbage_leaves_the_last_side_information() -> None:
+    timeline, guide = Timeline(), Guide(b"me", 1.0, (3,) * GUIDE_SIZE)
+    timeline.stamp(unit(0, qp=20.0, guide=guide.to_bytes()), 0, 1, NOW_US)
+    broken = replace(unit(TICKS, qp=40.0, guide=b"\xff" * 5), irap=False)
+    stamped, error = timeline.stamp(broken, 1, 1, NOW_US)
+    assert isinstance(error, SideInfoError)
+    assert stamped.info is not None
+    assert (stamped.info.qp, stamped.guide) == (20.0, guide)
 
 
 @pytest.mark.parametrize("codebook", [b"\xff" * 20, Codebook.uniform(5).to_bytes()])
