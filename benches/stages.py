@@ -30,6 +30,7 @@ from daemon.figures import Figures
 from engines.carrier import CarrierEncoder, best_preset
 from engines.codec import engine_names, open_encoder, open_restorer
 from engines.errors import EngineError
+from engines.guide_fitter import open_guide_fitter
 from engines.latent import SCALES, Latent
 from engines.scale import choose_scale
 from engines.weight_store import NO_NETWORK
@@ -51,6 +52,8 @@ BITS_PER_PIXEL = 0.013  # 300 kbit/s at 1280x720: the streamer's default
 FRAMES, WARM_UP = 40, 5
 STREAMER = ("capture", "network", "carrier", "payload")
 VIEWER = ("depayload", "decode", "restore", "sink")
+GUIDE = "guide"  # a fit: once a second, beside the rest
+GUIDE_EVERY = 5  # frames, here
 ANCHOR, ANCHOR_TITLE = "x265", "x265 medium zerolatency, native"  # at the same bitrate
 THREADS = 2
 ALONE_S = (1.0, 13.0)  # two lengths of stream: their difference leaves out the start
@@ -126,6 +129,7 @@ def measure_size(
     chosen = scale or choose_scale(width, height, FPS, bitrate)
     encoder = open_encoder(engine, threads=THREADS)
     restorer = open_restorer(engine, encoder.network_id, threads=THREADS)
+    fitter = open_guide_fitter(encoder.network_id, threads=1)
     anchor = CarrierEncoder(
         width, height, FPS, bitrate_bps=bitrate, preset=ANCHOR_PRESET, threads=THREADS
     )
@@ -155,6 +159,9 @@ def measure_size(
                 (decoded,) = decoder.decode(stamped)
             with watch.stage("restore"):
                 (restored,) = restorer.restore([decoded.latent])
+            if fitter is not None and sequence % GUIDE_EVERY == 0:
+                with watch.stage(GUIDE):
+                    fitter.fit(decoded.latent, frame)
             with watch.stage("sink"):
                 sink.show(Shown(restored, decoded, restorer.name, 0, 0))
             with watch.stage(ANCHOR):
@@ -205,6 +212,10 @@ def table(results: Sequence[SizeResult]) -> str:
         cells_ms = [(r.total_ms(stages), r.total_ms(stages, cpu=True)) for r in results]
         lines.append(_line(title, [f"{wall:.1f} ({cpu:.1f})" for wall, cpu in cells_ms]))
         lines.append(_line("  frames/s", [f"{1e3 / wall:.0f}" for wall, _ in cells_ms]))
+    if all(GUIDE in r.stages for r in results):
+        fits = [r.stages[GUIDE] for r in results]
+        cells_s = [f"{t.median_ms:.0f} ({t.cpu_ms:.0f})" for t in fits]
+        lines.append(_line("guide, ms once a second", cells_s))
     if all(r.live is not None for r in results):
         runs = [r.live for r in results if r.live is not None]
         lines += [

@@ -68,7 +68,7 @@ class _Streamer:
             figures,
             wanted=lambda: any(outlet.wants for outlet in self._outlets),
         )
-        self._guiding = _open_guiding(config, network, figures)
+        self._guiding = _open_guiding(config, network, figures, waits=not (live or paced))
         self._carrier = Carrier(
             network.network_id,
             _carrier_settings(config, paced=live or paced),
@@ -151,10 +151,10 @@ def _open_network(config: StreamerConfig) -> LatentEncoder:
 
 
 def _open_guiding(
-    config: StreamerConfig, network: LatentEncoder, figures: Figures
+    config: StreamerConfig, network: LatentEncoder, figures: Figures, *, waits: bool
 ) -> Guiding | None:
     fitter = open_guide_fitter(network.network_id, threads=1) if config.guide else None
-    return None if fitter is None else Guiding(fitter, figures)
+    return None if fitter is None else Guiding(fitter, figures, waits=waits)
 
 
 def _opener(config: StreamerConfig, *, paced: bool) -> Opener:

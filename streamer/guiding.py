@@ -10,6 +10,7 @@ no time for is left out, and with it those that need it, up to the next IRAP.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -17,8 +18,9 @@ from dataclasses import dataclass, replace
 
 from daemon.bounded_queue import BoundedQueue
 from daemon.figures import Figures
+from daemon.log import event
 from engines.carrier import CarrierDecoder, CodedPicture
-from engines.errors import CarrierError
+from engines.errors import CarrierError, WeightsError
 from engines.frame import Frame
 from engines.guide import Guide
 from engines.guide_fitter import GuideFitter
@@ -31,6 +33,8 @@ SPACING_US = 1_000_000
 WAITING_MAX = 50  # pictures
 NICENESS = 10  # of its thread: pictures go first
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class Sent:
@@ -42,12 +46,15 @@ class Sent:
 
 
 class Guiding:
-    """`put` pictures as they are coded; `guide` is what holds by now. For two threads."""
+    """`put` pictures as they are coded; `guide` is what holds by now. For two threads.
 
-    def __init__(self, fitter: GuideFitter, figures: Figures) -> None:
+    `waits`: `put` waits for it, where the stream is in no hurry.
+    """
+
+    def __init__(self, fitter: GuideFitter, figures: Figures, *, waits: bool = False) -> None:
         self._fitter = fitter
         self._figures = figures
-        self._sent: BoundedQueue[Sent] = BoundedQueue(WAITING_MAX, waits=False)
+        self._sent: BoundedQueue[Sent] = BoundedQueue(1 if waits else WAITING_MAX, waits=waits)
         self._missed = threading.Event()
         self._found: tuple[tuple[int, ...], Guide | None] | None = None
         self._decoder = CarrierDecoder()
@@ -69,13 +76,19 @@ class Guiding:
         self._sent.close(discard=True)
 
     def run(self) -> None:
-        """Work until closed."""
+        """Work until closed. Without a network that runs, the stream goes on unguided."""
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while (sent := self._sent.get()) is not None:
-            if self._missed.is_set():
-                self._missed.clear()
-                self._waits_for_irap = True
-            self.take(sent)
+        try:
+            while (sent := self._sent.get()) is not None:
+                if self._missed.is_set():
+                    self._missed.clear()
+                    self._waits_for_irap = True
+                self.take(sent)
+        except WeightsError as error:
+            event(_log, "no guide for the viewer", level=logging.WARNING, reason=str(error))
+        finally:
+            self._found = None
+            self.close()
 
     def take(self, sent: Sent) -> None:
         """Follow the stream by one picture; fit when it is time."""

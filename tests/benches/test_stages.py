@@ -5,13 +5,14 @@ import json
 import pytest
 
 from benches import stages
-from benches.stages import ANCHOR, STREAMER, VIEWER, Stopwatch, main, measure_size, table
+from benches.stages import ANCHOR, GUIDE, STREAMER, VIEWER, Stopwatch, main, measure_size, table
 
 
 @pytest.fixture
 def few_frames(monkeypatch):
     monkeypatch.setattr(stages, "FRAMES", 3)
     monkeypatch.setattr(stages, "WARM_UP", 1)
+    monkeypatch.setattr(stages, "GUIDE_EVERY", 1)
 
 
 def test_every_stage_of_both_programs_is_timed(few_frames):
@@ -23,6 +24,12 @@ def test_every_stage_of_both_programs_is_timed(few_frames):
     text = table([result])
     for name in (*STREAMER, *VIEWER, "128x96 x2", "x265 medium zerolatency, native"):
         assert name in text
+
+
+def test_fits_of_the_network_are_timed_too(few_frames):
+    result = measure_size(128, 96, "auto", 2)
+    assert set(result.stages) == {*STREAMER, *VIEWER, GUIDE, ANCHOR}
+    assert "guide, ms once a second" in table([result])
 
 
 def test_warm_up_is_not_counted(few_frames):

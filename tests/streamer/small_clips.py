@@ -36,3 +36,13 @@ def write_clip(path: Path, sizes: list[tuple[int, int]], fps: int = 25) -> Path:
             container.mux(stream.encode(planes_to_video_frame(planes(number, *size))))
         container.mux(stream.encode(None))
     return path
+
+
+def nals_of_packet(data: bytes) -> list[bytes]:
+    """Matroska holds NAL units behind four bytes of length (ISO/IEC 14496-15)."""
+    nals, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        nals.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return nals

@@ -11,6 +11,7 @@ from small_clips import H, W, frame
 from daemon.figures import Figures
 from engines.carrier import CarrierEncoder
 from engines.codec import open_encoder
+from engines.errors import WeightsError
 from engines.frame import Frame
 from engines.guide import GUIDE_SIZE, Guide
 from engines.guide_fitter import GuideFitter
@@ -124,6 +125,20 @@ def test_it_works_in_a_thread_and_ends_when_closed() -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert "guide_ms" in str(figures.snapshot())
+
+
+def test_a_network_that_cannot_run_ends_only_the_guides() -> None:
+    class Broken(Fitter):
+        def fit(self, latent: Latent, source: Frame) -> Guide | None:
+            raise WeightsError("no such graph")
+
+    guiding = Guiding(Broken(), Figures(), waits=True)
+    thread = threading.Thread(target=guiding.run)
+    thread.start()
+    for each in sent(WAITING_MAX + 15):  # nobody takes the last of them, and nobody is held up
+        guiding.put(each)
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_damaged_pictures_are_survived() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from small_clips import frame
+from small_clips import frame, nals_of_packet
 
 from daemon.bounded_queue import BoundedQueue
 from daemon.errors import RunError, UsageError
@@ -72,20 +72,10 @@ async def test_the_file_plays_and_holds_the_access_units_as_they_were(
     assert [round(float(p.pts * p.time_base) * 1000) for p in packets] == list(range(0, 1200, 40))
     assert [p.is_keyframe for p in packets] == [c.unit.irap for c in coded]
     for packet, unit in zip(packets, coded, strict=True):
-        assert _nals(bytes(packet)) == split_annexb(unit.unit.data)
-    info = find_side_info(_nals(bytes(packets[0])))
+        assert nals_of_packet(bytes(packet)) == split_annexb(unit.unit.data)
+    info = find_side_info(nals_of_packet(bytes(packets[0])))
     assert info is not None
     assert info.captured_us == coded[0].captured_us
-
-
-def _nals(data: bytes) -> list[bytes]:
-    """Matroska holds NAL units behind four bytes of length (ISO/IEC 14496-15)."""
-    nals, at = [], 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        nals.append(data[at + 4 : at + 4 + size])
-        at += 4 + size
-    return nals
 
 
 async def test_what_was_written_a_second_ago_plays_without_a_clean_end(

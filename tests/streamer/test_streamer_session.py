@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import av
 import pytest
-from small_clips import H, W, write_clip
+from small_clips import H, W, nals_of_packet, write_clip
 
 from daemon.config import load
 from daemon.errors import UsageError
@@ -247,3 +247,18 @@ def test_importing_the_daemon_loads_no_torch() -> None:
         "import sys, streamer.app, streamer.cli; assert not {'torch', 'skimage'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("guide", [True, False])
+async def test_a_recorded_stream_guides_its_viewer(tmp_path: Path, guide: bool) -> None:
+    clip = write_clip(tmp_path / "clip.ts", [(W, H)] * 40)
+    output = tmp_path / "out.mkv"
+    config = _config(source=str(clip), engine="auto", output=str(output), guide=guide)
+    await stream(config, asyncio.Event())
+    with av.open(str(output)) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    infos = [find_side_info(nals_of_packet(packet)) for packet in packets]
+    told = [number for number, info in enumerate(infos) if info and info.guide]
+    assert len(packets) == 40
+    assert bool(told) == guide
+    assert all(10 <= number < 20 for number in told[:1])
