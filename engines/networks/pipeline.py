@@ -60,30 +60,45 @@ class ViewerHalf(nn.Module):
         guide: Tensor | None = None,
     ) -> Tensor:
         """(N, 6, H / 2, W / 2) restored source, 0..1, unclipped, for `unfolded_planes`."""
-        restored, features = self.unguided(y, u, v, condition, scale)
-        return restored if guide is None else self.guided(restored, features, guide)
+        folded = _folded(y, u, v, scale)
+        restored, features = self._restored(folded, condition, scale)
+        if guide is not None:
+            restored = self.guided(restored, features, guide)
+        return _cropped_like(restored, folded)
 
     def unguided(
         self, y: Tensor, u: Tensor, v: Tensor, condition: Tensor, scale: int
     ) -> tuple[Tensor, Tensor]:
         """As `forward` without a guide, and the features (N, C, H / 2, W / 2) for one."""
+        folded = _folded(y, u, v, scale)
+        restored, features = self._restored(folded, condition, scale)
+        return _cropped_like(restored, folded), _cropped_like(features, folded)
+
+    def _restored(self, folded: Tensor, condition: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+        """Restored source and features, padded."""
+        padded = self.unet.padded(folded)
         if scale == 1:
-            folded = source_on_half(y, u, v)
-            degraded, fine = split_fine(self.unet.padded(folded))
+            degraded, fine = split_fine(padded)
             latent, features = self.unet(degraded, condition, fine)
             enlarged = with_fine(latent, fine)
         else:
-            folded = latent_on_half(y, u, v, scale)
-            latent, features = self.unet(self.unet.padded(folded), condition)
+            latent, features = self.unet(padded, condition)
             enlarged = self.decoder.enlarged(latent, scale)
-        height, width = folded.shape[2:]
-        restored, features = self.decoder(enlarged, features)
-        return restored[:, :, :height, :width], features[:, :, :height, :width]
+        out: tuple[Tensor, Tensor] = self.decoder(enlarged, features)
+        return out
 
     def guided(self, restored: Tensor, features: Tensor, guide: Tensor) -> Tensor:
         """What `unguided` gives, with a guide (N, DIRECTIONS)."""
         luma = restored[:, :LUMA_PHASES] + self.guidance(features, guide)
         return torch.cat([luma, restored[:, LUMA_PHASES:]], dim=1)
+
+
+def _folded(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:
+    return source_on_half(y, u, v) if scale == 1 else latent_on_half(y, u, v, scale)
+
+
+def _cropped_like(padded: Tensor, folded: Tensor) -> Tensor:
+    return padded[:, :, : folded.shape[2], : folded.shape[3]]
 
 
 def source_on_quarter(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
