@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from engines.codebook import Codebook
 from engines.condition import FIDELITY, condition_vector
 from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame, Planes, resized
-from engines.guide import GUIDE_SIZE, RESTORER_ID_BYTES
+from engines.guide import GUIDE_SIZE
 from engines.half import Half
 from engines.latent import Latent, latent_size, padded_size
 from engines.weight_store import ENCODER, NO_NETWORK, WeightStore
@@ -93,12 +94,12 @@ class Restorer(Half):
         super().__init__(name, store, threads, reason)
         self.name = name
         self.fidelity = fidelity
-        self._id = b"" if store is None else store.digest(name)[:RESTORER_ID_BYTES]
+        self._id = b"" if store is None else store.restorer_id(name)
 
     def restore(self, latents: Sequence[Latent]) -> list[Frame]:
         """Frames at source size, in order; neighbours of one shape run as one batch."""
         frames: list[Frame] = []
-        for _, group in groupby(latents, _shape):
+        for _, group in groupby(latents, attrgetter("shape")):
             run = list(group)
             if self._store is None:
                 frames += [_enlarge(latent) for latent in run]
@@ -157,8 +158,8 @@ def open_restorer(
         return Restorer(PLAIN, None, threads, "the stream was made without a network")
     try:
         store = _store_with(engine)
-        names = store.restorers if engine == AUTO else (engine,)
-        name = next((n for n in names if store.partner(n) == network_id), None)
+        partners = store.restorers_of(network_id)
+        name = next((n for n in partners if engine in (AUTO, n)), None)
         if name is None:
             reason = f"no partner here of the stream's encoder network {network_id.hex()}"
             return Restorer(PLAIN, None, threads, reason)
@@ -176,10 +177,6 @@ def _store_with(engine: str) -> WeightStore:
         known = ", ".join([AUTO, *store.restorers, PLAIN])
         raise UnknownEngineError(f"unknown engine {engine!r}; known: {known}")
     return store
-
-
-def _shape(latent: Latent) -> tuple[int, ...]:
-    return latent.scale, latent.source_width, latent.source_height
 
 
 def _compress(codebook: Codebook, values: Sequence[npt.NDArray[np.float32]]) -> Planes:

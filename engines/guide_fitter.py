@@ -16,7 +16,7 @@ import numpy.typing as npt
 from engines.condition import FIDELITY, condition_vector
 from engines.errors import WeightsError
 from engines.frame import Frame
-from engines.guide import GUIDE_SIZE, RESTORER_ID_BYTES, Guide
+from engines.guide import GUIDE_SIZE, Guide
 from engines.half import Half
 from engines.latent import Latent
 from engines.weight_store import NO_NETWORK, Task, WeightStore
@@ -37,8 +37,7 @@ class GuideFitter(Half):
 
     def __init__(self, restorer: str, store: WeightStore, threads: int) -> None:
         super().__init__(restorer, store, threads, task=Task.FIT)
-        self.name = restorer
-        self._id = store.digest(restorer)[:RESTORER_ID_BYTES]
+        self._id = store.restorer_id(restorer)
         self.forget()
 
     def forget(self) -> None:
@@ -112,7 +111,7 @@ def open_guide_fitter(network_id: bytes, *, threads: int) -> GuideFitter | None:
         return None
     try:
         store = WeightStore()
-        name = next((n for n in store.restorers if store.partner(n) == network_id), None)
+        name = next(iter(store.restorers_of(network_id)), None)
         if name is None or not store.has_task(name, Task.FIT):
             return None
         store.graph(name, 2, Task.FIT)

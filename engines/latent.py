@@ -28,6 +28,11 @@ class Latent:
     captured_us: int
     guide: Guide | None = None  # the sender's, for its restorer
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Scale, source width and height: alike in pictures that one run of a network takes."""
+        return self.scale, self.source_width, self.source_height
+
 
 def padding_multiple(scale: int) -> int:
     """Source sides are padded to a multiple of this many pixels.

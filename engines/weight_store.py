@@ -20,6 +20,7 @@ from typing import Any
 
 from engines.codebook import Codebook
 from engines.errors import WeightsError
+from engines.guide import RESTORER_ID_BYTES
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 MANIFEST = "manifest.json"
@@ -60,7 +61,7 @@ class WeightStore:
     @property
     def encoder_id(self) -> bytes:
         """The first bytes of the SHA-256 of the encoder's weights: what streams are marked with."""
-        return self.digest(ENCODER)[:NETWORK_ID_BYTES]
+        return self._digest(ENCODER)[:NETWORK_ID_BYTES]
 
     @property
     def restorers(self) -> tuple[str, ...]:
@@ -71,9 +72,13 @@ class WeightStore:
         """The id of the encoder that a restorer belongs to."""
         return self._entry(restorer).partner
 
-    def digest(self, network: str) -> bytes:
-        """SHA-256 of a network's weights."""
-        return bytes.fromhex(self._entry(network).sha256)
+    def restorers_of(self, encoder_id: bytes) -> tuple[str, ...]:
+        """Names of the restorers that belong to an encoder, in the manifest's order."""
+        return tuple(name for name in self.restorers if self.partner(name) == encoder_id)
+
+    def restorer_id(self, restorer: str) -> bytes:
+        """What guides for a restorer are marked with: the first bytes of its weights' SHA-256."""
+        return self._digest(restorer)[:RESTORER_ID_BYTES]
 
     def has_task(self, network: str, task: Task) -> bool:
         """Whether there are graphs for a task."""
@@ -95,6 +100,9 @@ class WeightStore:
             raise WeightsError(f"{network} has none of its {task.value} for scale {scale}")
         self.weights(network)
         return self._check(*entry.graphs[task, scale])
+
+    def _digest(self, network: str) -> bytes:
+        return bytes.fromhex(self._entry(network).sha256)
 
     def _entry(self, network: str) -> NetworkEntry:
         if network not in self._networks:

@@ -4,8 +4,8 @@
 
 It sees what the viewer sees, so it decodes all that is sent; that is cheap, as latents are small.
 A new beginning is looked at three times, once its pictures are like those that follow; from then
-on there is a fit a second. Nobody waits for it: a picture that it has
-no time for is left out, and with it those that need it, up to the next IRAP.
+on there is a fit a second. Live, nobody waits for it: a picture that it has no time for is left
+out, and with it those that need it, up to the next IRAP.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Guiding:
     def guide(self, latent: Latent) -> Guide | None:
         """The newest guide for pictures of this size and scale."""
         found = self._found
-        return found[1] if found is not None and found[0] == _shape(latent) else None
+        return found[1] if found is not None and found[0] == latent.shape else None
 
     def put(self, sent: Sent) -> None:
         if self._sent.put(sent):
@@ -101,7 +101,7 @@ class Guiding:
         except CarrierError:
             self._waits_for_irap = True
             return
-        captured_us, shape = sent.latent.captured_us, _shape(sent.latent)
+        captured_us, shape = sent.latent.captured_us, sent.latent.shape
         if shape != self._shape:
             self._shape = shape
             self._began_us, self._due_us = captured_us, captured_us + LOOK_US
@@ -117,7 +117,3 @@ class Guiding:
         self._due_us = captured_us + (LOOK_SPACING_US if is_first_look else SPACING_US)
         if not is_first_look:
             self._found = shape, guide
-
-
-def _shape(latent: Latent) -> tuple[int, ...]:
-    return latent.scale, latent.source_width, latent.source_height

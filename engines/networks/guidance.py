@@ -3,10 +3,10 @@
     features (N, C, h, w) --1x1: directions, weighted by the sender's numbers--> added to the luma
 
 The sender decodes its own stream as the viewer does, and finds the numbers that bring the viewer's
-picture closest to the source (least squares: `engines.guide`). One network's weights are right on
-average; a second of one camera is not the average. The directions are trained with that least
-squares in the loop. After the guided restoration of the AV1 and AV2 research (projection of the
-source's error onto what a small network offers), with the projection on weights, not on pictures.
+picture closest to the source (least squares: `engines.guide_fitter`). One network's weights are
+right on average; a second of one camera is not the average. The directions are trained with that
+least squares in the loop. After the guided restoration of the AV1 and AV2 research (projection of
+the source's error onto what a small network offers), with the projection on weights, not pictures.
 """
 
 from __future__ import annotations

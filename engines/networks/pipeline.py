@@ -88,7 +88,7 @@ class ViewerHalf(nn.Module):
         return out
 
     def guided(self, restored: Tensor, features: Tensor, guide: Tensor) -> Tensor:
-        """What `unguided` gives, with a guide (N, DIRECTIONS)."""
+        """What `unguided` gives, with a guide (N, GUIDE_SIZE)."""
         luma = restored[:, :LUMA_PHASES] + self.guidance(features, guide)
         return torch.cat([luma, restored[:, LUMA_PHASES:]], dim=1)
 

@@ -125,7 +125,7 @@ def _graph(name: str, network: nn.Module, scale: int, task: Task) -> onnx.ModelP
 
 def _free_axes(name: str) -> dict[int, str]:
     plane = "y" if name.endswith("y") else "chroma"
-    side = "in" if name in "yuv" else name.removesuffix("_y")
+    side = name.rpartition("_")[0] or "in"
     if name in ("condition", "guide"):
         return {0: "batch"}
     return {0: "batch", 2: f"{side}_{plane}_height", 3: f"{side}_{plane}_width"}

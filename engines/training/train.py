@@ -259,7 +259,7 @@ def streams_loss(
 
 
 def _guide(trainer: Trainer, features: Tensor, error: Tensor) -> Tensor:
-    """What senders would send for these streams; some of them send nothing: (N, DIRECTIONS).
+    """What senders would send for these streams; some of them send nothing: (N, GUIDE_SIZE).
 
     The least squares need no gradient: at their end the error does not change with the guide.
     """
@@ -349,6 +349,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    if args.stage == "streams" and args.batch % TOGETHER:
+        parser.error(f"--batch must be a multiple of {TOGETHER}: so many crops share a stream")
     torch.set_num_threads(args.threads)
     args.run.mkdir(parents=True, exist_ok=True)
     if dist.is_torchelastic_launched():

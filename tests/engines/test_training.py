@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
 
 from engines.networks.presets import build_viewer
-from engines.training import export, streams
+from engines.training import export, streams, train
 from engines.training.batches import ClipBatches, StreamBatches
 from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
 from engines.training.losses import relative_error, structural_error
@@ -232,3 +232,12 @@ def test_training_starts_from_installed_weights(tmp_path: Path) -> None:
     head = trainer.viewer.decoder.head.weight
     assert torch.any(head != 0)
     assert torch.equal(trainer.average["viewer.decoder.head.weight"], head)
+
+
+def test_a_batch_of_half_a_stream_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["train", "streams", "DATA", "RUN", "--batch", "3"])
+    with pytest.raises(SystemExit, match="2"):
+        train.main()
+    assert "multiple of 2" in capsys.readouterr().err
