@@ -7,6 +7,7 @@ parameter sets in front of every IRAP, so that a receiver can join at any of the
 from __future__ import annotations
 
 import struct
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,7 @@ from av.video.frame import PictureType
 
 from engines.errors import CarrierError
 from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
+from engines.qp_offset import QpOffset
 
 KEYFRAME_INTERVAL = 250  # frames; x265's own default
 VBV_SECONDS = 0.5  # how much of the bitrate may leave at once
@@ -25,7 +27,14 @@ PRESETS = (
 )  # fmt: skip
 # For pictures that a network restores: sample adaptive offset smooths what the network would have
 # used, and most of psycho-visual optimisation is the network's business (docs/decisions.md).
-RESTORED_PARAMS = ("sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2")
+RESTORED_PARAMS = (
+    "sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2", "aq-strength=0.5",
+)  # fmt: skip
+# QP over what x265 chooses, by place after the IRAP modulo four: what later pictures lean on is
+# coded better than what they do not (hierarchical P; docs/decisions.md)
+CASCADE = (0.0, 4.0, 3.0, 4.0)
+IRAP_OFFSET = -2.0
+WAVEFRONT_PIXELS = 400_000  # from which on rows are coded in parallel, at some bytes a row
 RESTORED_PRESETS = {1: "medium", 2: "slow", 3: "slow", 4: "slow"}  # by the latent's scale
 PLAIN_PRESET = "medium"  # of pictures that no network restores
 
@@ -37,7 +46,10 @@ def best_preset(scale: int, *, restored: bool) -> str:
 
 @dataclass(frozen=True)
 class CodedPicture:
-    """One access unit in Annex B form. `qp` is the picture's mean, as x265 reports it."""
+    """One access unit in Annex B form.
+
+    `qp` is the mean over the picture and those before it, since the IRAP and at most a cascade.
+    """
 
     data: bytes
     irap: bool
@@ -77,7 +89,9 @@ class CarrierEncoder:
         params = [
             "log-level=error", "repeat-headers=1", "bframes=0", "scenecut=0",
             f"keyint={keyframe_interval}", f"min-keyint={min(keyframe_interval, 250)}",
+            "info=0",  # 2.3 kB of x265's settings before every IRAP otherwise
             f"pools={threads}", f"frame-threads={1 if threads < 4 else 2}",
+            f"wpp={int(threads > 1 and width * height >= WAVEFRONT_PIXELS)}",
             "colorprim=bt709", "transfer=bt709", "colormatrix=bt709", "range=limited",
         ]  # fmt: skip
         if restored:
@@ -101,10 +115,20 @@ class CarrierEncoder:
         except av.FFmpegError as error:
             raise CarrierError(f"x265 refused {width}x{height}: {error}") from error
         self._context = context
+        self._interval = keyframe_interval
+        self._offset = QpOffset(width, height, context.time_base) if restored else None
+        self._place = 0  # of the next picture, after the IRAP
+        self._qps: deque[float] = deque(maxlen=len(CASCADE))
 
     def encode(self, planes: Planes, number: int, *, irap: bool = False) -> list[CodedPicture]:
         """Encode one picture; `number` must rise. With `irap` the picture starts anew (IDR)."""
         picture = planes_to_video_frame(planes)
+        if irap or self._place == self._interval:
+            self._place = 0
+        if self._offset is not None:
+            offset = CASCADE[self._place % len(CASCADE)] if self._place else IRAP_OFFSET
+            picture = self._offset.mark(picture, offset)
+        self._place += 1
         picture.pts = number
         if irap:
             picture.pict_type = PictureType.I
@@ -112,11 +136,18 @@ class CarrierEncoder:
             packets = self._context.encode(picture)
         except av.FFmpegError as error:
             raise CarrierError(f"x265 could not encode picture {number}: {error}") from error
-        return [_coded_picture(packet) for packet in packets]
+        return [self._coded_picture(packet) for packet in packets]
 
     def close(self) -> list[CodedPicture]:
         """Flush: the pictures still inside."""
-        return [_coded_picture(packet) for packet in self._context.encode(None)]
+        return [self._coded_picture(packet) for packet in self._context.encode(None)]
+
+    def _coded_picture(self, packet: av.Packet[Any]) -> CodedPicture:
+        if packet.is_keyframe:
+            self._qps.clear()
+        self._qps.append(_qp(packet))
+        qp = sum(self._qps) / len(self._qps)
+        return CodedPicture(bytes(packet), packet.is_keyframe, qp, packet.pts or 0)
 
 
 class CarrierDecoder:
@@ -147,9 +178,10 @@ class CarrierDecoder:
         ]
 
 
-def _coded_picture(packet: av.Packet[Any]) -> CodedPicture:
-    qp = 0.0
+def _qp(packet: av.Packet[Any]) -> float:
+    """The mean QP of a picture, as x265 reports it; 0 where it does not."""
     for side_data in packet.iter_sidedata():
         if side_data.data_type == "quality_stats":
-            qp = struct.unpack_from("<I", bytes(side_data))[0] / QP_TO_LAMBDA
-    return CodedPicture(bytes(packet), packet.is_keyframe, qp, packet.pts or 0)
+            qp: int = struct.unpack_from("<I", bytes(side_data))[0]
+            return qp / QP_TO_LAMBDA
+    return 0.0

@@ -9,7 +9,7 @@ from link.access_unit import AccessUnit
 from link.side_info import SideInfo, insert_side_info
 from streamer.clock import rtp_timestamp
 
-QP_STEP = 2.0  # tell the viewer when the QP has moved by this much
+QP_STEP = 3.0  # tell the viewer when the QP has moved by this much
 INTERVAL_US = 1_000_000  # and at least this often
 QP_GRID = 4  # quarter steps
 QP_MAX = 51.0
@@ -19,7 +19,7 @@ FRAME_NUMBERS = 1 << 32
 class SideInfoWriter:
     """Turns coded pictures into access units; in some of them it inserts the side information.
 
-    In every one it would cost 10 kbit/s, so it goes with IRAPs, when the QP moved by two or more
+    In every one it would cost 10 kbit/s, so it goes with IRAPs, when the QP moved by three or more
     since it was last told, and once a second; the first guide after an IRAP does not wait for that.
     Codebook and guide are in it when they have changed, and with IRAPs.
     """

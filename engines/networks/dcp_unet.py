@@ -194,7 +194,7 @@ class DCPUnet(nn.Module):
         self.fuse = nn.Conv2d(channels, channels, 1)
         self.unfold = nn.Sequential(
             zero_initialised(nn.Conv2d(config.width, channels * config.fold**2, 1)),
-            nn.PixelShuffle(config.fold),
+            nn.PixelShuffle(config.fold) if config.fold > 1 else nn.Identity(),
             nn.Upsample(scale_factor=2),
         )
         self.head = zero_initialised(nn.Conv2d(channels, LATENT_CHANNELS, 1))

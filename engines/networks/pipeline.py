@@ -28,16 +28,16 @@ class StreamerHalf(nn.Module):
     The latent planes come as float, 0..255, before bitwidth quantization.
     """
 
-    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.encoder = TinyAEEncoder(channels, dilations)
+        self.encoder = TinyAEEncoder(channels)
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
-        luma, chroma_u, chroma_v = unfolded_planes(self.encoder(source_on_quarter(y, u, v)))
+        luma, chroma_u, chroma_v = unfolded_planes(self.encoder(y, u, v))
         return (
-            patch_downscale(luma, scale) * 255,
-            patch_downscale(chroma_u, scale) * 255,
-            patch_downscale(chroma_v, scale) * 255,
+            patch_downscale(luma, scale),
+            patch_downscale(chroma_u, scale),
+            patch_downscale(chroma_v, scale),
         )
 
 
@@ -99,13 +99,6 @@ def _folded(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:
 
 def _cropped_like(padded: Tensor, folded: Tensor) -> Tensor:
     return padded[:, :, : folded.shape[2], : folded.shape[3]]
-
-
-def source_on_quarter(y: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """8-bit source planes to (N, 24, H / 4, W / 4), 0..1: what the encoder takes."""
-    luma = F.pixel_unshuffle(y.float(), 4)
-    chroma = F.pixel_unshuffle(torch.cat([u, v], dim=1).float(), 2)
-    return torch.cat([luma, chroma], dim=1) / 255
 
 
 def latent_on_half(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:

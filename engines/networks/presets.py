@@ -12,7 +12,6 @@ from engines.networks.dcp_unet import DCPUnetConfig
 from engines.networks.pipeline import StreamerHalf, ViewerHalf
 
 ENCODER_CHANNELS = 16
-ENCODER_DILATIONS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ PRESETS = {
 
 def build_streamer() -> StreamerHalf:
     """The encoder that every preset shares."""
-    return StreamerHalf(ENCODER_CHANNELS, ENCODER_DILATIONS)
+    return StreamerHalf(ENCODER_CHANNELS)
 
 
 def build_viewer(name: str) -> ViewerHalf:

@@ -1,7 +1,7 @@
-"""TinyAE (DeNC++, Figure 4): dilated convolutions, on 1/4 of the source to encode, 1/2 to decode.
+"""TinyAE (DeNC++, Figure 4): strided convolutions to encode, dilated ones on 1/2 to decode.
 
-Encoder:  source 4:2:0 -> (N, 24, H/4, W/4) -> dilated blocks -> (N, 6, H/4, W/4) latent
-                    \\__________ Lanczos reduction by 2 __________+
+Encoder:  source 4:2:0 -> strided convolutions -> (N, 6, H/4, W/4) latent
+                    \\___ Lanczos reduction by 2 ___+
 Decoder:  latent + features of the restorer -> dilated blocks -> (N, 6, H/2, W/2) -> source 4:2:0
                 \\__________ enlargement x 2 _________________________________+
                     (scale 1: the carried picture itself, moved as its latent was)
@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SOURCE_CHANNELS = 24  # 16 luma + 4 + 4 chroma, folded, on 1/4 of the source
 FOLDED_CHANNELS = 6  # 4 luma + 1 + 1 chroma: a picture on 1/2 of its size, as latent or restored
 FINE_CHANNELS = 4  # luma of full size, folded, less its mean
 LATENT_CHANNELS = 3  # on 1/2 of the source, chroma enlarged
@@ -29,6 +28,7 @@ LATENT_SCALES = (2, 3, 4)  # of TinyAE's latent; at scale 1 the source itself is
 DETAIL_GAIN = 8.0
 DETAIL_SIDE = 5  # samples whose mean is taken off
 LANCZOS_LOBES = 3
+REDUCTION_TAPS = 4 * LANCZOS_LOBES + 4  # of two neighbours, with the emphasis; beyond, < 1e-4
 NEIGHBOURS = {-1: 0.25, 0: 0.5, 1: 0.25}  # of a new sample, itself among them
 EMPHASIS = 0.12  # of what is sent: the codec takes fine detail first (docs/decisions.md)
 RESIDUAL_GAIN = 0.25  # residuals are small: a smaller step keeps training's noise out of flat areas
@@ -58,26 +58,61 @@ def zero_initialised(layer: Layer) -> Layer:
 
 
 class TinyAEEncoder(nn.Module):
-    """(N, 24, h, w) source on the 1/4 grid to (N, 6, h, w) latent at 1/2, both 0..1."""
+    """Source planes, 0..255, (N, 1, H, W) luma, to (N, 6, H / 4, W / 4) folded latent, 0..255.
 
-    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
+    Two strided convolutions straight from the planes: folding them into channels first took more
+    time than the layers behind (docs/decisions.md).
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(SOURCE_CHANNELS, channels, 3, padding=1)
-        self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
+        self.luma = nn.Conv2d(1, channels, 8, stride=4)
+        self.chroma = nn.Conv2d(2, channels, 4, stride=2, bias=False)
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
-        self.reduce = nn.Parameter(lanczos_kernel(2, fold=4, emphasis=EMPHASIS))
+        self.reduce = nn.Parameter(reduction_kernel(EMPHASIS))
 
-    def forward(self, source: Tensor) -> Tensor:
-        residual: Tensor = self.head(F.relu(self.blocks(self.stem(source - 0.5))))
-        with torch.autocast(source.device.type, enabled=False):  # bf16 would cost half a level
-            return reduced_source(source.float(), self.reduce) + residual
+    def forward(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        chroma = torch.cat([u, v], dim=1)
+        features = F.relu(_strided(y, self.luma) + _strided(chroma, self.chroma))
+        residual = F.conv2d(features, self.head.weight * 255, _scaled(self.head.bias), padding=1)
+        with torch.autocast(y.device.type, enabled=False):  # bf16 would cost half a level
+            return reduced_source(y.float(), chroma.float(), self.reduce) + residual
 
 
-def reduced_source(source: Tensor, kernel: Tensor) -> Tensor:
-    """The source at 1/2, (N, 24, h, w) -> (N, 6, h, w): luma by a kernel, chroma by 2 x 2 means."""
-    u, v = source[:, 16:20], source[:, 20:]
-    chroma = [u.mean(1, keepdim=True), v.mean(1, keepdim=True)]
-    return torch.cat([filtered(source[:, :16], kernel), *chroma], dim=1)
+def _strided(planes: Tensor, layer: nn.Conv2d) -> Tensor:
+    """A layer for values of -0.5..0.5 on planes of 0..255; what is folded in here costs no time."""
+    reach = (layer.kernel_size[0] - layer.stride[0]) // 2
+    bias = -0.5 * layer.weight.sum((1, 2, 3))
+    if layer.bias is not None:
+        bias = bias + layer.bias
+    padded = F.pad(planes.float(), (reach,) * 4, mode="replicate")
+    return F.conv2d(padded, layer.weight / 255, bias, stride=layer.stride)
+
+
+def _scaled(bias: Tensor | None) -> Tensor:
+    assert bias is not None
+    return bias * 255
+
+
+def reduction_kernel(emphasis: float = 0.0) -> Tensor:
+    """Lanczos reduction of luma by 2, (4, 1, k, k) with a stride of 4: 2 x 2 samples at a time."""
+    folded = lanczos_kernel(2, fold=4, emphasis=emphasis)
+    cells = folded.shape[2]
+    kernel = folded.reshape(4, 4, 4, cells, cells).permute(0, 3, 1, 4, 2)
+    kernel = kernel.reshape(4, 1, 4 * cells, 4 * cells)
+    unused = (4 * cells - REDUCTION_TAPS) // 2
+    kernel = kernel[:, :, unused:-unused, unused:-unused]
+    return kernel / kernel.sum((2, 3), keepdim=True)
+
+
+def reduced_source(y: Tensor, chroma: Tensor, kernel: Tensor) -> Tensor:
+    """The source at 1/2, folded, (N, 6, H / 4, W / 4): luma by a kernel, chroma by 2 x 2 means.
+
+    y is (N, 1, H, W), chroma (N, 2, H / 2, W / 2).
+    """
+    reach = (kernel.shape[2] - 4) // 2
+    luma = F.conv2d(F.pad(y, (reach,) * 4, mode="replicate"), kernel, stride=4)
+    return torch.cat([luma, F.avg_pool2d(chroma, 2)], dim=1)
 
 
 class TinyAEDecoder(nn.Module):

@@ -135,11 +135,13 @@ def _start(weights: Path) -> None:
 
 
 def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> None:
-    """Write DATA/streams.npy and DATA/streams.json."""
+    """Write DATA/streams.npy and DATA/streams.json; training can begin after the first round."""
     rng = np.random.default_rng(seed)
     clips = np.load(data / "clips.npy", mmap_mode="r")
     shape = (len(clips) * rounds, FRAMES, SIDE * 3 // 2, SIDE)
     target = np.lib.format.open_memmap(data / "streams.npy", mode="w+", dtype=np.uint8, shape=shape)
+    store = WeightStore(weights)
+    codebooks = {str(bits): store.codebook(bits).to_bytes().hex() for bits in BITS_WEIGHTS}
     rows: list[dict[str, object]] = []
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(weights,)) as pool:
         for round_number in tqdm(range(rounds), desc="rounds"):
@@ -149,10 +151,8 @@ def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> Non
             for row, latents in tqdm(jobs, total=len(clips), desc=f"round {round_number + 1}"):
                 target[len(rows)] = latents
                 rows.append(asdict(row))
-    target.flush()
-    store = WeightStore(weights)
-    codebooks = {str(bits): store.codebook(bits).to_bytes().hex() for bits in BITS_WEIGHTS}
-    (data / "streams.json").write_text(json.dumps({"codebooks": codebooks, "rows": rows}))
+            target.flush()
+            (data / "streams.json").write_text(json.dumps({"codebooks": codebooks, "rows": rows}))
 
 
 def main() -> None:

@@ -5,13 +5,14 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from engines.carrier import CarrierDecoder, CarrierEncoder
+from engines.carrier import CASCADE, CarrierDecoder, CarrierEncoder
 from engines.errors import CarrierError
 from engines.frame import Planes
 from link.nal import split_annexb
 
 WIDTH, HEIGHT = 160, 96
 SPS = 33  # NAL unit type of a sequence parameter set
+SEI = 39  # of supplemental enhancement information before a picture
 
 
 def moving(number: int, width: int = WIDTH, height: int = HEIGHT) -> Planes:
@@ -60,9 +61,48 @@ def test_pictures_for_a_network_are_coded_with_other_tools() -> None:
     assert sequence_sets[0] != sequence_sets[1]  # no sample adaptive offset, for one
 
 
-def test_bitrate_is_kept() -> None:
+def busy(number: int) -> Planes:
+    """Texture that moves and changes, so that every picture costs something."""
+    noise = np.random.default_rng(number // 2).normal(0, 9, (HEIGHT, WIDTH))
+    half = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
+    return Planes((moving(number).y + noise).clip(0, 255).astype(np.uint8), half, half)
+
+
+def test_settings_of_x265_do_not_travel() -> None:
+    for restored in (False, True):
+        encoder = CarrierEncoder(WIDTH, HEIGHT, 25, crf=30, restored=restored)
+        coded = [encoder.encode(busy(n), n, irap=n == 3)[0] for n in range(5)]
+        kinds = [nal[0] >> 1 for c in coded for nal in split_annexb(c.data)]
+        assert SEI not in kinds
+
+
+def test_pictures_that_others_lean_on_get_more_bits() -> None:
+    """After every IRAP the cascade begins anew, also after one that nobody asked for."""
+    first, asked, own = 0, 9, 25
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, crf=30, restored=True, keyframe_interval=16)
+    coded = [encoder.encode(busy(n), n, irap=n == asked)[0] for n in range(40)]
+    assert [c.number for c in coded if c.irap] == [first, asked, own]
+    step = len(CASCADE)
+    for irap, end in ((first, asked), (asked, own), (own, 40)):
+        sizes = [len(c.data) for c in coded[irap:end]]
+        leant_on = sizes[step::step]
+        others = [size for place, size in enumerate(sizes) if place % step]
+        assert min(leant_on) > np.mean(others), (irap, sizes)
+
+
+def test_told_qp_is_the_mean_over_a_cascade_and_begins_anew_with_an_irap() -> None:
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, crf=34, restored=True)
+    coded = [encoder.encode(busy(n), n, irap=n == 12)[0] for n in range(20)]
+    qps = [c.qp for c in coded]
+    assert qps[12] < qps[11] - 2  # an IRAP's own
+    steady = qps[6:12]
+    assert max(steady) - min(steady) < max(CASCADE) / 2
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_bitrate_is_kept(restored: bool) -> None:
     rng = np.random.default_rng(5)
-    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, bitrate_bps=60_000)
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, bitrate_bps=60_000, restored=restored)
     total = 0
     for number in range(100):
         noisy = moving(number).y + rng.normal(0, 12, (HEIGHT, WIDTH))

@@ -73,12 +73,12 @@ class TestSideInfo:
 
     def test_it_goes_with_iraps_moved_qp_and_every_second(self) -> None:
         writer = SideInfoWriter(NETWORK)
-        told = [n for n in range(60) if _said(writer, n, 30.0 + (n >= 10) * 2.5, irap=n == 40)]
+        told = [n for n in range(60) if _said(writer, n, 30.0 + (n >= 10) * 3.5, irap=n == 40)]
         assert told == [0, 10, 35, 40]
 
     def test_small_moves_of_the_qp_add_up(self) -> None:
         writer = SideInfoWriter(NETWORK)
-        assert [n for n in range(9) if _said(writer, n, 30 + 0.5 * n)] == [0, 4, 8]
+        assert [n for n in range(13) if _said(writer, n, 30 + 0.5 * n)] == [0, 6, 12]
 
     def test_the_codebook_goes_with_iraps_and_when_it_changes(self) -> None:
         writer = SideInfoWriter(NETWORK)

@@ -1,0 +1,52 @@
+"""QP offsets of whole pictures, while an x265 encoder stays open.
+
+libavcodec hands x265 no QP with a picture, but the regions of interest that libavfilter's `addroi`
+attaches: one region, the whole picture, moves every block's QP by the offset.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+from av.filter import Graph
+
+QP_RANGE = 51  # what a region's offset of 1 stands for
+
+
+class QpOffset:
+    """Marks pictures of one size.
+
+    x265 makes room for offsets in the pictures that it keeps when the first one has any, and
+    crashes on later ones otherwise: mark all pictures of an encoder, also by 0.
+    """
+
+    def __init__(self, width: int, height: int, time_base: Fraction) -> None:
+        self._size, self._time_base = (width, height), time_base
+        self._graphs: dict[float, Graph] = {}
+
+    def mark(self, picture: av.VideoFrame, offset: float) -> av.VideoFrame:
+        """The picture, to be coded `offset` QPs above what the encoder would choose."""
+        if offset not in self._graphs:
+            self._graphs[offset] = self._graph(offset)
+        graph = self._graphs[offset]
+        graph.push(picture)
+        marked = graph.pull()
+        assert isinstance(marked, av.VideoFrame)
+        return marked
+
+    def _graph(self, offset: float) -> Graph:
+        graph = Graph()
+        width, height = self._size
+        source = graph.add_buffer(
+            width=width,
+            height=height,
+            format=av.VideoFormat("yuv420p"),
+            time_base=self._time_base,
+        )
+        region = graph.add("addroi", f"x=0:y=0:w=iw:h=ih:qoffset={offset}/{QP_RANGE}")
+        sink = graph.add("buffersink")
+        source.link_to(region)
+        region.link_to(sink)
+        graph.configure()
+        return graph
