@@ -9,7 +9,7 @@ METRICS ?=
 # auto: torch only from a wheel that pip finds locally; yes: from the registry, with what it brings; no: without
 TORCH   ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train test test-pythons check demo bench-quality bench-stages clean torch-if-local
+.PHONY: help setup setup-train test test-pythons check demo bench-quality bench-speed bench-ablate clean torch-if-local
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,10 +38,14 @@ check: setup torch-if-local ## ruff, mypy strict, import contracts
 
 bench-quality: setup ## quality per bit on MANIFEST=clips.yaml, into OUT=folder
 	@test -n '$(MANIFEST)' || { echo 'give MANIFEST=clips.yaml (docs/guide.md says what is in it)'; exit 2; }
-	$(BIN)/python -m benches.quality --manifest '$(MANIFEST)' --out '$(OUT)' $(if $(METRICS),--metrics '$(METRICS)')
+	$(BIN)/denc-bench quality --manifest '$(MANIFEST)' --out '$(OUT)' $(if $(METRICS),--metrics '$(METRICS)')
 
-bench-stages: $(VENV)/.demo ## time per stage and memory on this machine
-	$(BIN)/python -m benches.stages --live
+bench-speed: $(VENV)/.demo ## time per stage and memory on this machine
+	$(BIN)/denc-bench speed --live
+
+bench-ablate: setup ## what each part of denc gives, on MANIFEST=clips.yaml, into OUT=folder
+	@test -n '$(MANIFEST)' || { echo 'give MANIFEST=clips.yaml (docs/guide.md says what is in it)'; exit 2; }
+	$(BIN)/denc-bench ablate --manifest '$(MANIFEST)' --out '$(OUT)' $(if $(METRICS),--metrics '$(METRICS)')
 
 clean: ## remove the virtual environments and what the demo made
 	rm -rf $(VENV) .venv-* demo build *.egg-info

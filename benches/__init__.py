@@ -1,12 +1,20 @@
-"""Measurements: quality per bit, time per stage, and the demo. No part of the product.
+"""Measurements: quality per bit, time per stage, and the demo.
 
-    python -m benches.quality   rate and quality of denc beside x265, on clips of a manifest
-    python -m benches.stages    time per stage and memory, on this machine
-    python -m benches.demo      both daemons, live on loopback, measured (`make demo`)
+    denc-bench quality        rate and quality of denc beside x265, SVT-AV1 and VP9
+    denc-bench speed          time per stage and memory, on this machine
+    denc-bench ablate         what each of the three compressions gives
+    python -m benches.demo    both daemons, live on loopback, measured (`make demo`)
 
-Errors: BenchError, a measurement that could not be taken, with its reason in one sentence.
+Errors:
+
+    BenchError                a measurement that could not be taken, with its reason in one sentence
+    └── BenchUsageError       what was asked for cannot be measured: the user has to change it
 """
 
 
 class BenchError(Exception):
     """A measurement could not be taken."""
+
+
+class BenchUsageError(BenchError):
+    """The command line or a manifest asks for something that cannot be."""

@@ -1,21 +1,25 @@
-"""What is compared: a clip, encoded once per rate, and what a viewer makes of that stream.
+"""What is compared: a clip, encoded at a quality setting, and what a viewer makes of that stream.
 
-    DencChannel      latents -> x265 -> access units with side information -> the viewer's decoder
-                     -> "denc" (restored) and "lanczos" (the same latents, upscaled)
-    X265Channel      x265 medium zerolatency -> decoder [-> Lanczos]
+    DencChannel     latents -> x265 -> access units with side information -> the viewer's decoder
+                    -> restored, at every fidelity, or the same latents enlarged by Lanczos
+    CoderChannel    [smaller ->] a plain codec -> its decoder [-> Lanczos]
 
-A channel encodes at a CRF. The carrier of denc is set as the streamer sets it.
+The carrier of denc is set as the streamer sets it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from benches import BenchError
+from benches.coders import CRF, X265_PRESET, Coder, QualityRange
+from benches.methods import LANCZOS
+from benches.views import LatentMaker, View
 from daemon.figures import Figures
-from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture, best_preset
+from engines.carrier import CarrierEncoder, CodedPicture, best_preset
 from engines.codec import PLAIN, open_restorer
 from engines.evaluation.clips import Clip
 from engines.frame import Frame, Planes, resized
@@ -29,40 +33,18 @@ from streamer.side_info import SideInfoWriter
 from viewer.decoder import StreamDecoder
 from viewer.timeline import Timeline
 
-DENC, LANCZOS, X265, X265_HALF = "denc", "lanczos", "x265", "x265-half"
-METHODS = (X265, X265_HALF, LANCZOS, DENC)
-LABELS = {
-    DENC: "denc",
-    LANCZOS: "denc's stream + Lanczos",
-    X265: "x265 medium zerolatency",
-    X265_HALF: "x265 at half size + Lanczos",
-}
-ANCHOR_PRESET = "medium"
+ANCHOR_PRESET = X265_PRESET
 RESTORE_BATCH = 4  # latents restored in one go
 GUIDE_DELAY = 3  # pictures, while a guide is fitted
-
-
-class LatentMaker(Protocol):
-    """What a channel needs of `engines.codec.LatentEncoder`."""
-
-    network_id: bytes
-
-    def encode(self, frame: Frame, *, scale: int, bits: int) -> Latent: ...
-
-
-class LatentRestorer(Protocol):
-    """What a channel needs of `engines.codec.Restorer`."""
-
-    def restore(self, latents: Sequence[Latent]) -> list[Frame]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
     """A clip, encoded: what would travel, in bytes before RTP."""
 
-    units: tuple[AccessUnit, ...]
-    qp: float  # mean over the pictures
-    encode_s: float  # carrier alone
+    units: tuple[AccessUnit, ...]  # in coding order
+    qp: float | None  # mean over the pictures; None where the codec does not tell
+    encode_s: float  # the codec alone
 
     @property
     def bits(self) -> int:
@@ -70,46 +52,52 @@ class Stream:
 
 
 class Channel(Protocol):
-    """One way to send a clip, and the methods that show its streams."""
+    """One way to send a clip."""
 
-    methods: tuple[str, ...]
     scale: int
+    qualities: QualityRange
 
-    def encode(self, crf: float) -> Stream: ...
+    def encode(self, quality: float) -> Stream: ...
 
-    def show(self, stream: Stream, method: str) -> list[Planes]: ...
+    def show(self, stream: Stream, method: str) -> list[Planes]:
+        """The pictures at the clip's size, as one of the methods that share the stream shows it."""
 
 
 class DencChannel:
     """denc as it sends and receives; `scale` 1..4 and `bits` 4..8 as in `engines.codec`."""
 
-    methods: tuple[str, ...] = (LANCZOS, DENC)
+    qualities = CRF
 
     def __init__(
         self,
         clip: Clip,
         encoder: LatentMaker,
-        restorer: LatentRestorer,
+        views: Sequence[View],
         scale: int,
         bits: int,
         *,
         guided: bool = True,
     ) -> None:
+        """`views`: what shows its streams, beside Lanczos."""
         self.scale = scale
+        plain = open_restorer(PLAIN, b"", threads=1)
+        self._shows: Mapping[str, Callable[[Sequence[Latent]], list[Frame]]] = {
+            LANCZOS: plain.restore,
+            **{view.method: view.restore for view in views},
+        }
         self._clip = clip
         self._network_id = encoder.network_id
         self._restored = encoder.network_id != NO_NETWORK
-        self._restorers = {DENC: restorer, LANCZOS: open_restorer(PLAIN, b"", threads=1)}
         self._latents = [encoder.encode(frame, scale=scale, bits=bits) for frame in frames_of(clip)]
         self._decoded: tuple[Stream, list[Latent]] | None = None
         self._fitter = open_guide_fitter(encoder.network_id, threads=1) if guided else None
 
-    def encode(self, crf: float) -> Stream:
+    def encode(self, quality: float) -> Stream:
         latents = {latent.number: latent for latent in self._latents}
         coded, seconds = _encode(
             [latent.planes for latent in self._latents],
             self._clip.fps,
-            crf,
+            quality,
             best_preset(self.scale, restored=self._restored),
             restored=self._restored,
         )
@@ -132,10 +120,10 @@ class DencChannel:
         return found[: len(coded)]
 
     def show(self, stream: Stream, method: str) -> list[Planes]:
-        latents, restorer = self._decode(stream), self._restorers[method]
+        latents, restore = self._decode(stream), self._shows[method]
         frames: list[Frame] = []
         for start in range(0, len(latents), RESTORE_BATCH):
-            frames += restorer.restore(latents[start : start + RESTORE_BATCH])
+            frames += restore(latents[start : start + RESTORE_BATCH])
         return [frame.planes for frame in frames]
 
     def _decode(self, stream: Stream) -> list[Latent]:
@@ -152,29 +140,28 @@ class DencChannel:
         return self._decoded[1]
 
 
-class X265Channel:
-    """Plain x265 medium zerolatency, at 1 / `scale` of the size; shown at full size by Lanczos."""
+class CoderChannel:
+    """A plain codec at 1 / `scale` of the size; shown at full size by Lanczos."""
 
-    def __init__(self, clip: Clip, scale: int = 1) -> None:
+    def __init__(self, clip: Clip, coder: Coder, scale: int = 1) -> None:
         self.scale = scale
-        self.methods: tuple[str, ...] = (X265 if scale == 1 else X265_HALF,)
-        self._clip = clip
+        self.qualities = coder.qualities
+        self._clip, self._coder = clip, coder
         even = (-(-clip.width // (2 * scale)) * 2, -(-clip.height // (2 * scale)) * 2)
         self._pictures = [resized(p, even if scale > 1 else _size(p)) for p in clip.pictures]
 
-    def encode(self, crf: float) -> Stream:
-        coded, seconds = _encode(self._pictures, self._clip.fps, crf, ANCHOR_PRESET)
-        units = tuple(AccessUnit(p.data, p.number, p.irap) for p in coded)
-        return Stream(units, _mean_qp(coded), seconds)
+    def encode(self, quality: float) -> Stream:
+        started = time.perf_counter()
+        packets = self._coder.encode(self._pictures, self._clip.fps, quality)
+        units = tuple(AccessUnit(p.data, p.number, p.key) for p in packets)
+        return Stream(units, None, time.perf_counter() - started)
 
     def show(self, stream: Stream, method: str) -> list[Planes]:
-        decoder = CarrierDecoder()
         size = self._clip.width, self._clip.height
-        return [
-            resized(planes, size)
-            for number, unit in enumerate(stream.units)
-            for _, planes in decoder.decode(unit.data, number)
-        ]
+        shown = self._coder.decode(unit.data for unit in stream.units)
+        if len(shown) != len(self._pictures):
+            raise BenchError(f"{method}: {len(shown)} of {len(self._pictures)} pictures decoded")
+        return [resized(planes, size) for planes in shown]
 
 
 def frames_of(clip: Clip) -> list[Frame]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from benches.channels import LABELS, METHODS
+from benches.methods import in_order, label_of
 from benches.picture import (
     RGB,
     Panel,
@@ -28,41 +29,65 @@ ZOOM = 2
 SOURCE = "source"
 
 
+@dataclass(frozen=True)
+class Crop:
+    """A crop that was kept, and what it shows."""
+
+    clip: str
+    file: Path
+    label: str
+
+
 def rate_of(rates_kbps: Sequence[float]) -> float:
     """The rate whose pictures are kept: the lower middle one."""
     return sorted(rates_kbps)[(len(rates_kbps) - 1) // 2]
 
 
-def keep(out: Path, point: Point, clip: Clip, pictures: Sequence[Planes]) -> None:
-    """Keep the crop of the clip's middle frame, from the source and from a method."""
-    folder = out / "crops"
-    folder.mkdir(exist_ok=True)
-    middle = len(clip.pictures) // 2
-    box = telling_box(clip.pictures[middle].y, CROP_WIDTH, CROP_HEIGHT)
-    method = f"{point.method}-{point.target_kbps:g}"
-    for name, planes in ((SOURCE, clip.pictures[middle]), (method, pictures[middle])):
-        save_png(crop(rgb_from_planes(planes), box), str(folder / f"{clip.name}-{name}.png"))
+def keep(out: Path, point: Point, clip: Clip, picture: Planes) -> None:
+    """Keep the crop of the clip's middle frame, from the source and from a method's `picture`."""
+    (out / "crops").mkdir(exist_ok=True)
+    middle = clip.pictures[len(clip.pictures) // 2]
+    box = telling_box(middle.y, CROP_WIDTH, CROP_HEIGHT)
+    files = (
+        _file(out, clip.name, SOURCE),
+        _file(out, clip.name, point.method, point.target_kbps),
+    )
+    for file, planes in zip(files, (middle, picture), strict=True):
+        save_png(crop(rgb_from_planes(planes), box), str(file))
 
 
 def is_kept(out: Path, clip: str, method: str, rate_kbps: float) -> bool:
     """Whether the crop of a point is there, so that the point need not be measured for it."""
-    return (out / "crops" / f"{clip}-{method}-{rate_kbps:g}.png").exists()
+    return _file(out, clip, method, rate_kbps).exists()
+
+
+def kept(out: Path, points: Sequence[Point], rate_kbps: float) -> Iterator[Crop]:
+    """The crops of a rate, clip by clip, the source first."""
+    for clip in dict.fromkeys(point.clip for point in points):
+        yield Crop(clip, _file(out, clip, SOURCE), "source")
+        there = {p.method: p for p in points if (p.clip, p.target_kbps) == (clip, rate_kbps)}
+        for method in in_order(there):
+            label = f"{label_of(method)}, {there[method].kbps:.0f} kbit/s"
+            yield Crop(clip, _file(out, clip, method, rate_kbps), label)
 
 
 def comparison(out: Path, points: Sequence[Point], rate_kbps: float) -> None:
     """crops.png: a row per clip, a column per method, of the crops that were kept."""
-    rows = []
-    for clip in dict.fromkeys(point.clip for point in points):
-        there = {p.method: p for p in points if (p.clip, p.target_kbps) == (clip, rate_kbps)}
-        row = [Panel(_load(out, clip, SOURCE), f"{clip}: source")]
-        for method in METHODS:
-            if method in there:
-                label = f"{LABELS[method]}, {there[method].kbps:.0f} kbit/s"
-                row.append(Panel(_load(out, clip, f"{method}-{rate_kbps:g}"), label))
-        rows.append(row)
-    save_png(stacked(rows, font_size=15), str(out / "crops.png"))
+    rows: dict[str, list[Panel]] = {}
+    for found in kept(out, points, rate_kbps):
+        rows.setdefault(found.clip, []).append(Panel(_load(found.file), found.label))
+    labelled = [
+        [Panel(panels[0].picture, f"{clip}: {panels[0].label}"), *panels[1:]]
+        for clip, panels in rows.items()
+    ]
+    save_png(stacked(labelled, font_size=13), str(out / "crops.png"))
 
 
-def _load(out: Path, clip: str, name: str) -> RGB:
-    with Image.open(out / "crops" / f"{clip}-{name}.png") as picture:
+def _file(out: Path, clip: str, method: str, rate_kbps: float | None = None) -> Path:
+    name = f"{clip}-{method}" + ("" if rate_kbps is None else f"-{rate_kbps:g}")
+    return out / "crops" / f"{name.replace('/', '_')}.png"
+
+
+def _load(file: Path) -> RGB:
+    with Image.open(file) as picture:
         return enlarged(np.asarray(picture.convert("RGB")), ZOOM)

@@ -1,56 +1,62 @@
 """Measured points and the file that keeps them, so that a bench goes on where it was stopped.
 
-`results.json`, schema 1:
+`results.json`, schema 2 (docs/bench.md tells it in full):
 
-    {"schema": 1, "settings": {...},        what was asked for, for the reader
-     "points": [{...}, ...],                fields of Point, one per clip, method and target rate
-     "summary": {...}}                      benches.summary: means over clips, BD-rates
+    {"schema": 2,
+     "settings": {...},         what was asked for, how every codec was set, versions, the machine
+     "bd_rate_mean": {"lite@0": {"psnr_y": -12.3, ...}, ...},    benches.comparison: percent,
+     "bd_rate_clips": {"lite@0": {"psnr_y": 5, ...}, ...},       means over the clips that have an
+     "bd_rate_mean_hull": {...}, "bd_rate_clips_hull": {...},    overlap, and how many these are
+     "worst_vmaf_neg_vs_hull": {...}, "compression_ratio": {...},
+     "pairs": [{...}, ...],     per clip, method, anchor and measure
+     "summary": {...},          benches.summary: means over the clips per rate, all BD-rates
+     "points": [{...}, ...]}    fields of Point, one per clip, method and target rate
 
-`source` of a point tells what it depends on (frames, networks, measures): a point whose source
-differs from what is asked for now is measured again.
+`source` of a point tells what it depends on (frames, codec, networks, measures): a point whose
+source differs from what is asked for now is measured again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from benches import BenchError
+from benches import BenchUsageError
 
-SCHEMA = 1
+SCHEMA = 2
 HD_PIXELS = 1280 * 720
-MEASURES = ("psnr_y", "vmaf", "vmaf_neg", "lpips_sq", "dists_vgg")
+NO_TARGET = 0.0  # kbit/s: a point at a fixed setting instead of a rate
+
+Key: TypeAlias = tuple[str, str, float]  # clip, method, target_kbps
 
 
 @dataclass(frozen=True)
 class Point:
-    """One method on one clip at one rate. Rates count access units, before RTP."""
+    """One method on one clip at one rate. Bits count access units, before RTP."""
 
     clip: str
     method: str
     source: str
     target_kbps: float  # 720p-equivalent
+    bits: int  # of the whole clip
     kbps: float  # as sent
     kbps_720p: float  # the same, scaled by pixels to 1280x720
     frames: int
-    scale: int
-    crf: float
-    qp: float  # mean
-    psnr_y: float  # dB
-    vmaf: float
-    vmaf_neg: float
-    encode_ms: float  # carrier, per frame
-    show_ms: float  # decode and restore or upscale, per frame
-    lpips_sq: float | None = None  # lower is better
-    dists_vgg: float | None = None  # lower is better
-    perceptual_frames: int = 0  # sampled evenly for the two
+    scale: int  # how many times smaller it was coded, each way
+    quality: float  # the codec's setting: CRF or CQ
+    qp: float | None  # mean, where it is known
+    encode_ms: float  # the codec alone, per frame
+    show_ms: float  # decode and restore or enlarge, per frame
+    measure_s: float  # all measures of the clip
+    measures: Mapping[str, float]  # by name, see benches.measured; one not taken is not in it
+    sampled: Mapping[str, int] = field(default_factory=dict)  # measure -> frames, if not all
 
     @property
-    def key(self) -> tuple[str, str, float]:
+    def key(self) -> Key:
         return self.clip, self.method, self.target_kbps
 
 
@@ -63,20 +69,24 @@ class ResultsFile:
     """`results.json` of a folder; written anew, atomically, with every point."""
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
-        """Raises BenchError when the folder holds a file that is no results file."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Raises BenchUsageError when the folder holds a file that is no results file, or cannot
+        be written."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BenchUsageError(f"--out: cannot make {folder}: {error.strerror}") from error
         self.path = folder / "results.json"
         self._settings = dict(settings)
         self._points = {point.key: point for point in _read(self.path)}
-        self._summary: Mapping[str, Any] = {}
+        self._findings: Mapping[str, Any] = {}
 
     @property
     def points(self) -> list[Point]:
         return list(self._points.values())
 
-    def find(self, clip: str, method: str, target_kbps: float, source: str) -> Point | None:
+    def find(self, key: Key, source: str) -> Point | None:
         """The point, when it was measured from the same source."""
-        point = self._points.get((clip, method, target_kbps))
+        point = self._points.get(key)
         return point if point is not None and point.source == source else None
 
     def add(self, point: Point) -> None:
@@ -84,13 +94,13 @@ class ResultsFile:
         self._points[point.key] = point
         self.write()
 
-    def keep_only(self, keys: set[tuple[str, str, float]]) -> None:
-        """Drop points of earlier runs that this one did not ask for."""
-        self._points = {key: point for key, point in self._points.items() if key in keys}
+    def keep_only(self, keys: Sequence[Key]) -> None:
+        """Drop points of earlier runs that this one did not ask for; the rest in this order."""
+        self._points = {key: self._points[key] for key in keys if key in self._points}
 
-    def set_summary(self, summary: Mapping[str, Any]) -> None:
-        """Put the summary beside the points."""
-        self._summary = summary
+    def finish(self, findings: Mapping[str, Any]) -> None:
+        """Put what the points say together beside them."""
+        self._findings = findings
         self.write()
 
     def write(self) -> None:
@@ -98,7 +108,7 @@ class ResultsFile:
         document = {
             "schema": SCHEMA,
             "settings": self._settings,
-            "summary": self._summary,
+            **self._findings,
             "points": [asdict(point) for point in self._points.values()],
         }
         partial = self.path.with_suffix(".json.part")
@@ -112,7 +122,9 @@ def _read(path: Path) -> list[Point]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
-            raise BenchError(f"{path} has schema {document['schema']}, not {SCHEMA}: move it away")
+            raise BenchUsageError(
+                f"{path} has schema {document['schema']}, not {SCHEMA}: move it away"
+            )
         return [Point(**point) for point in document["points"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(f"{path} is no results file ({error!r}): move it away") from error
+        raise BenchUsageError(f"{path} is no results file ({error!r}): move it away") from error

@@ -1,343 +1,271 @@
-"""Quality per bit: denc as it really sends, beside x265 medium at the same latency.
+"""Quality per bit: denc as it really sends, beside x265, SVT-AV1 and VP9 at the same bits.
 
-    python -m benches.quality --manifest ../shared/data/dev/manifest.yaml --fast --out DIR
+    denc-bench quality --manifest ../shared/data/dev/manifest.yaml --fast --out runs/quality
+    denc-bench quality yard.mp4
 
-For each clip and target rate: the CRF that meets the rate is searched for each channel
-(`benches.rates`), the stream goes through the real access units and the viewer's decoder
+For each clip and target rate: the quality setting that meets the rate is searched for each codec
+(`benches.rates`), denc's stream goes through the real access units and the viewer's decoder
 (`benches.channels`), and what comes out is measured against the source. Every point is kept in
-DIR/results.json as soon as it is measured; the same command goes on where it was stopped.
+results.json as soon as it is measured; the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import os
+import platform
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import av
 from tqdm import tqdm
 
-from benches import BenchError, crops, plots, summary
-from benches.channels import (
-    ANCHOR_PRESET,
-    DENC,
-    LANCZOS,
-    X265,
-    X265_HALF,
-    Channel,
-    DencChannel,
-    LatentMaker,
-    LatentRestorer,
-    X265Channel,
+from benches import BenchUsageError, crops, plots, report, summary
+from benches.clip_bench import THREADS, ClipBench, Extra, taken
+from benches.measured import OFFICIAL
+from benches.methods import (
+    ANCHOR_METHODS,
+    ANCHORS,
+    methods_of,
+    parse_anchors,
+    parse_variants,
 )
-from benches.points import Point, ResultsFile, hd_factor
-from benches.rates import RateSearch
-from engines.carrier import RESTORED_PARAMS, RESTORED_PRESETS
-from engines.codec import engine_names, open_encoder, open_restorer
-from engines.condition import FIDELITY
-from engines.detail import lost_detail
-from engines.errors import EngineError
-from engines.evaluation.clips import Clip, ClipEntry, read_clip, read_manifest, shortened
-from engines.evaluation.measures import measure
-from engines.frame import Planes
+from benches.plan import RATES_KBPS, Plan, doubles
+from benches.points import Point, ResultsFile
+from benches.views import open_views
+from engines.evaluation import EvaluationError
+from engines.evaluation.clips import (
+    FAST_FRAMES,
+    ClipEntry,
+    read_clip,
+    read_manifest,
+    shortened,
+    video_entry,
+)
+from engines.evaluation.measures import STRUCTURE_FRAMES
 from engines.latent import SCALES
-from engines.scale import (
-    COARSER_ABOVE_QP,
-    DETAIL_RANGE,
-    FINER_BELOW_QP,
-    QP_PER_OCTAVE,
-    SCALE_LADDER,
-    better_scale,
-    choose_scale,
-)
-from engines.weight_store import WEIGHTS_FOLDER
 
-if TYPE_CHECKING:
-    from benches.perceptual import Perceptual
-
-RATES_KBPS = (75.0, 150.0, 300.0, 600.0)  # 720p-equivalent
-PERCEPTUAL_FRAMES = 4  # of each clip
-THREADS = 2
-AUTO_SCALE = (
-    f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP}"
-    f" by detail {DETAIL_RANGE} {QP_PER_OCTAVE}"
-)
+NAMED_FRAMES = 96  # at most, of a clip that is named on the command line
+PERCEPTUAL_FRAMES = 2  # of each clip
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is measured."""
-
-    rates_kbps: tuple[float, ...] = RATES_KBPS  # 720p-equivalent
-    scale: int | None = None  # None: as the streamer would choose at the rate
-    bits: int = 8
-    fidelity: float = FIDELITY  # of the restorer
-    guided: bool = True  # the sender fits the restorer to the picture
-    network: str = "none"  # names the networks in the results; points of other ones are not reused
-
-    def scale_at(self, clip: Clip, rate_kbps: float) -> int:
-        """The scale that denc starts with for a clip at a 720p-equivalent rate."""
-        if self.scale is not None:
-            return self.scale
-        bitrate = rate_kbps * 1000 / hd_factor(clip.width, clip.height)
-        return choose_scale(clip.width, clip.height, clip.fps, round(bitrate))
-
-
-class ClipBench:
-    """Measures one clip; channels and their streams are made when first needed."""
-
-    def __init__(
-        self,
-        clip: Clip,
-        plan: Plan,
-        encoder: LatentMaker,
-        restorer: LatentRestorer,
-        perceptual: Perceptual | None = None,
-    ) -> None:
-        self.clip = clip
-        self._plan = plan
-        self._halves = encoder, restorer
-        self._perceptual = perceptual
-        self._channels: dict[tuple[str, int], tuple[Channel, RateSearch]] = {}
-        self._lost = lost_detail(clip.pictures[len(clip.pictures) // 2].y)
-
-    def measure(self, method: str, rate_kbps: float, source: str) -> tuple[Point, list[Planes]]:
-        """One point, and the pictures that it was measured on."""
-        clip, factor = self.clip, hd_factor(self.clip.width, self.clip.height)
-        channel, search = self._channel(method, rate_kbps)
-        crf, stream = search.at(self._bits_at(rate_kbps))
-        started = time.perf_counter()
-        pictures = channel.show(stream, method)
-        show_s = time.perf_counter() - started
-        found = measure(pictures, clip.pictures, threads=THREADS)
-        kbps = stream.bits / clip.seconds / 1000
-        seen: dict[str, float] = {}
-        if self._perceptual is not None:
-            seen = asdict(self._perceptual.measure(pictures, clip.pictures))
-        point = Point(
-            clip=clip.name,
-            method=method,
-            source=source,
-            target_kbps=rate_kbps,
-            kbps=kbps,
-            kbps_720p=kbps * factor,
-            frames=len(clip.pictures),
-            scale=channel.scale,
-            crf=crf,
-            qp=stream.qp,
-            psnr_y=found.psnr_y,
-            vmaf=found.vmaf,
-            vmaf_neg=found.vmaf_neg,
-            encode_ms=1e3 * stream.encode_s / len(clip.pictures),
-            show_ms=1e3 * show_s / len(clip.pictures),
-            lpips_sq=seen.get("lpips_sq"),
-            dists_vgg=seen.get("dists_vgg"),
-            perceptual_frames=perceptual_frames(self._perceptual, len(clip.pictures)),
-        )
-        return point, pictures
-
-    def _channel(self, method: str, rate_kbps: float) -> tuple[Channel, RateSearch]:
-        name = {LANCZOS: DENC}.get(method, method)
-        if name != DENC:
-            return self._opened(name, 1)
-        scale, seen = self._plan.scale_at(self.clip, rate_kbps), set[int]()
-        while self._plan.scale is None and scale not in seen:  # as `streamer.scale_control` does
-            seen.add(scale)
-            _, search = self._opened(name, scale)
-            _, stream = search.at(self._bits_at(rate_kbps))
-            scale = better_scale(scale, stream.qp, self._lost)
-        return self._opened(name, scale)
-
-    def _bits_at(self, rate_kbps: float) -> float:
-        factor = hd_factor(self.clip.width, self.clip.height)
-        return rate_kbps * 1000 / factor * self.clip.seconds
-
-    def _opened(self, name: str, scale: int) -> tuple[Channel, RateSearch]:
-        if (name, scale) not in self._channels:
-            channel: Channel
-            if name == DENC:
-                channel = DencChannel(
-                    self.clip, *self._halves, scale, self._plan.bits, guided=self._plan.guided
-                )
-            else:
-                channel = X265Channel(self.clip, 2 if name == X265_HALF else 1)
-            self._channels[name, scale] = channel, RateSearch(channel.encode)
-        return self._channels[name, scale]
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `denc-bench quality`."""
+    clips = parser.add_argument_group("what is measured")
+    clips.add_argument(
+        "clip", nargs="*", type=Path, metavar="CLIP",
+        help=f"video file, at its own size and frame rate, its first {NAMED_FRAMES} frames",
+    )  # fmt: skip
+    clips.add_argument("--manifest", type=Path, metavar="FILE", help="YAML list of clips")
+    clips.add_argument(
+        "--fast", action="store_true",
+        help=f"the manifest's fast subset, or of each file, {FAST_FRAMES} frames",
+    )  # fmt: skip
+    clips.add_argument("--clips", metavar="NAMES", help="only these of the manifest, by name")
+    clips.add_argument("--frames", type=_count, metavar="N", help="at most so many of each clip")
+    clips.add_argument(
+        "--rates", default=",".join(f"{rate:g}" for rate in RATES_KBPS),
+        help="720p-equivalent kbit/s (default: %(default)s)",
+    )  # fmt: skip
+    methods = parser.add_argument_group("methods, separated by commas or spaces")
+    methods.add_argument(
+        "--engines", nargs="+", default=["auto"], metavar="NAME[@FIDELITY]",
+        help="such as lite@0.3; without a fidelity both 0 and 1 (default: auto)",
+    )  # fmt: skip
+    methods.add_argument(
+        "--anchors", nargs="+", default=list(ANCHORS), metavar="NAME",
+        help=f"of {', '.join(ANCHORS)} (default: all)",
+    )  # fmt: skip
+    methods.add_argument("--scale", choices=("auto", *map(str, SCALES)), default="auto")
+    methods.add_argument("--bits", type=int, choices=range(4, 9), default=8)
+    methods.add_argument("--no-guide", action="store_true", help="as with denc-stream --no-guide")
+    measures = parser.add_argument_group("measures")
+    measures.add_argument(
+        "--metrics", type=Path, metavar="FOLDER",
+        help="weights of LPIPS-sq and DISTS-vgg; needs torch",
+    )  # fmt: skip
+    measures.add_argument(
+        "--perceptual-frames", type=_count, default=PERCEPTUAL_FRAMES, metavar="N",
+        help="that networks look at, sampled evenly from each clip (default: %(default)s)",
+    )  # fmt: skip
+    measures.add_argument(
+        "--pyiqa", nargs="+", default=[], metavar="NAME",
+        help=f"official measures, of {', '.join(OFFICIAL)}; needs the extra pyiqa and its weights",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/quality"), metavar="DIR",
+        help="folder of results and pictures (default: %(default)s)",
+    )  # fmt: skip
 
 
-def perceptual_frames(perceptual: Perceptual | None, frames: int) -> int:
-    """How many frames of a clip the perceptual measures look at."""
-    return 0 if perceptual is None else len(perceptual.frames_of(frames))
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print; the exit code."""
+    entries = entries_of(arguments)
+    variants = parse_variants(arguments.engines)
+    anchors = parse_anchors(arguments.anchors)
+    rates = _rates(arguments.rates)
+    extras = _extras(arguments)
+    plan = Plan(
+        views=tuple(open_views(variants, THREADS)),
+        rates_kbps=rates,
+        anchors=anchors,
+        scale=None if arguments.scale == "auto" else int(arguments.scale),
+        bits=arguments.bits,
+        guided=not arguments.no_guide,
+    )
+    for reason in {view.reason for view in plan.views} - {""}:
+        _note(reason)
+    with tqdm(total=len(entries) * len(list(plan.points())), unit="point") as bar:
+
+        def progress(text: str) -> None:
+            bar.set_postfix_str(text)
+            bar.update()
+
+        points = measure_all(entries, plan, extras, arguments.out, progress)
+    print(summary.text(points))
+    print(f"kept in {arguments.out}: report.html, results.json, mean.png, crops.png, clip plots")
+    return 0
 
 
-def source_of(method: str, plan: Plan, entry: ClipEntry, sampled: int) -> str:
-    """What a point depends on, for `Point.source`."""
-    parts = [f"{entry.frames} frames from {entry.start}", f"{sampled} perceptual"]
-    if method not in (DENC, LANCZOS):
-        parts += [f"x265 {ANCHOR_PRESET}"]
-    else:
-        parts += [f"x265 {RESTORED_PRESETS} {RESTORED_PARAMS}"]
-        if method == DENC:
-            parts += [f"fidelity {plan.fidelity:g}"]
-        if plan.guided:
-            parts += ["guided"]
-        parts += [plan.network, f"scale {plan.scale or AUTO_SCALE}", f"{plan.bits} bits"]
-    return ", ".join(parts)
-
-
-def run(
+def measure_all(
     entries: Sequence[ClipEntry],
     plan: Plan,
-    encoder: LatentMaker,
-    restorer: LatentRestorer,
+    extras: Sequence[Extra],
     out: Path,
-    perceptual: Perceptual | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[Point]:
     """Measure every clip at every rate into the folder `out`; the points, old and new.
 
-    `progress` is told of each point. Writes results.json, plots and crops.
+    `progress` is told of each point. Writes results.json, report.html, plots and crops.
     """
-    results = ResultsFile(out, {**asdict(plan), "clips": [entry.name for entry in entries]})
-    wanted = list(_wanted(entries, plan))
-    results.keep_only({(entry.name, method, rate) for entry, method, rate in wanted})
+    settings = settings_of(entries, plan, extras)
+    results = ResultsFile(out, settings)
     shown_rate = crops.rate_of(plan.rates_kbps)
-    bench: ClipBench | None = None
-    for entry, method, rate in wanted:
-        source = source_of(method, plan, entry, perceptual_frames(perceptual, entry.frames))
-        lacks_crop = rate == shown_rate and not crops.is_kept(out, entry.name, method, rate)
-        if lacks_crop or results.find(entry.name, method, rate, source) is None:
-            if bench is None or bench.clip.name != entry.name:
-                bench = ClipBench(read_clip(entry), plan, encoder, restorer, perceptual)
-            point, pictures = bench.measure(method, rate, source)
-            if rate == shown_rate:
-                crops.keep(out, point, bench.clip, pictures)
-            results.add(point)
-        progress(f"{entry.name} {method} {rate:g}")
-    results.set_summary(
-        {
-            "means": [asdict(row) for row in summary.table(results.points)],
-            "bd_rate_of_denc": {
-                anchor: {name: asdict(value) for name, value in found.items()}
-                for anchor, found in summary.bd_rates(results.points).items()
-            },
-        }
-    )
-    plots.mean_plot(results.points, out / "mean.png")
+    keys = []
     for entry in entries:
-        plots.clip_plot(results.points, entry.name, out / f"{entry.name}.png")
-    crops.comparison(out, results.points, shown_rate)
-    return results.points
-
-
-def _wanted(entries: Sequence[ClipEntry], plan: Plan) -> Iterator[tuple[ClipEntry, str, float]]:
+        bench: ClipBench | None = None
+        for method, rate in plan.points():
+            keys.append((entry.name, method, rate))
+            source = plan.source_of(method, entry, taken(extras, entry.frames))
+            is_shown = rate == shown_rate
+            lacks_crop = is_shown and not crops.is_kept(out, entry.name, method, rate)
+            if lacks_crop or results.find(keys[-1], source) is None:
+                bench = bench or ClipBench(read_clip(entry), plan, extras)
+                point, middle = bench.measure(method, rate, source)
+                if is_shown:
+                    crops.keep(out, point, bench.clip, middle)
+                results.add(point)
+            progress(f"{entry.name} {method} {rate:g}")
+    results.keep_only(keys)
+    points = results.points
+    findings = summary.findings(points)
+    results.finish(findings)
+    label = plots.mean_label(points)
+    plots.sheet_png(plots.mean_curves(points), label, out / "mean.png")
     for entry in entries:
-        for rate in plan.rates_kbps:
-            for method in (X265, X265_HALF, LANCZOS, DENC):
-                yield entry, method, rate
+        curves = plots.clip_curves(points, entry.name)
+        plots.sheet_png(curves, f"{entry.name}, kbit/s", out / f"{entry.name}.png")
+    crops.comparison(out, points, shown_rate)
+    report.write(out, points, settings, shown_rate)
+    return points
 
 
-def network_name(engine: str) -> str:
-    """The engine and a hash of all installed weights: what a denc point depends on."""
-    digest = hashlib.sha256()
-    for path in sorted(WEIGHTS_FOLDER.glob("*")):
-        digest.update(path.read_bytes())
-    return f"{engine}@{digest.hexdigest()[:12]}"
+def settings_of(
+    entries: Sequence[ClipEntry], plan: Plan, extras: Sequence[Extra]
+) -> dict[str, object]:
+    """What was asked for and how it was measured, for the reader of results.json."""
+    return {
+        "denc": version("denc"),
+        "clips": {
+            entry.name: {
+                "file": entry.file.name,
+                "filter": entry.filter,
+                "start": entry.start,
+                "frames": entry.frames,
+                "fps": entry.fps,
+            }
+            for entry in entries
+        },
+        "rates_kbps_720p": list(plan.rates_kbps),
+        "methods": {view.method: view.network for view in plan.views},
+        "anchors": {m: ANCHOR_METHODS[m].coder.settings for m in methods_of(plan.anchors)},
+        "scale": plan.scale or "auto",
+        "bits": plan.bits,
+        "guided": plan.guided,
+        "frames_sampled_evenly": {
+            "ssim, ms_ssim, uiqi": STRUCTURE_FRAMES,
+            **{name: extra.frames_of(sys.maxsize) for extra in extras for name in extra.names},
+        },
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "versions": {"python": platform.python_version(), "av": av.__version__},
+    }
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches.quality", description=__doc__.splitlines()[0] if __doc__ else ""
-    )
-    parser.add_argument("--manifest", type=Path, required=True, help="YAML list of clips")
-    parser.add_argument("--fast", action="store_true", help="the fast subset, 48 frames of each")
-    parser.add_argument("--out", type=Path, required=True, help="folder for results and pictures")
-    parser.add_argument("--clips", help="only these, by name, separated by commas")
-    parser.add_argument("--frames", type=int, help="at most so many frames of each clip")
-    parser.add_argument("--engine", choices=engine_names(), default="auto")
-    parser.add_argument("--scale", choices=("auto", *map(str, SCALES)), default="auto")
-    parser.add_argument("--fidelity", type=float, default=FIDELITY, help="0..1")
-    parser.add_argument("--no-guide", action="store_true", help="as with denc-stream --no-guide")
-    parser.add_argument("--bits", type=int, choices=range(4, 9), default=8)
-    parser.add_argument(
-        "--rates", default=",".join(f"{rate:g}" for rate in RATES_KBPS),
-        help="720p-equivalent kbit/s, separated by commas (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--metrics",
-        type=Path,
-        help="folder with the weights of LPIPS-sq and DISTS-vgg; needs torch",
-    )
-    parser.add_argument("--perceptual-frames", type=int, default=PERCEPTUAL_FRAMES)
-    arguments = parser.parse_args(argv)
-    if not 0 <= arguments.fidelity <= 1:
-        parser.error(f"--fidelity takes a number from 0 to 1, not {arguments.fidelity:g}")
-    return arguments
-
-
-def _entries(arguments: argparse.Namespace) -> list[ClipEntry]:
-    entries = read_manifest(arguments.manifest, fast=arguments.fast)
+def entries_of(arguments: argparse.Namespace) -> list[ClipEntry]:
+    """The clips that are asked for. Raises BenchUsageError."""
+    if bool(arguments.clip) == bool(arguments.manifest):
+        raise BenchUsageError("give either a --manifest or video files")
+    try:
+        if arguments.manifest:
+            entries = read_manifest(arguments.manifest, fast=arguments.fast)
+        else:
+            most = FAST_FRAMES if arguments.fast else NAMED_FRAMES
+            entries = [video_entry(path, most) for path in arguments.clip]
+    except EvaluationError as error:
+        raise BenchUsageError(str(error)) from error
     if arguments.clips:
         names = arguments.clips.split(",")
         unknown = set(names) - {entry.name for entry in entries}
         if unknown:
-            raise BenchError(f"no such clip: {', '.join(sorted(unknown))}")
+            raise BenchUsageError(f"--clips: there is no {', '.join(sorted(unknown))}")
         entries = [entry for entry in entries if entry.name in names]
+    if not entries:
+        raise BenchUsageError("the manifest has no such clips")
+    twice = doubles([entry.name for entry in entries])
+    if twice:
+        raise BenchUsageError(f"two clips have the name {', '.join(twice)}")
     if arguments.frames:
         entries = [shortened(entry, arguments.frames) for entry in entries]
     return entries
 
 
-def _perceptual(arguments: argparse.Namespace) -> Perceptual | None:
-    if arguments.metrics is None:
-        return None
+def _extras(arguments: argparse.Namespace) -> list[Extra]:
+    if arguments.metrics is None and not arguments.pyiqa:
+        return []
     try:
+        from benches.official import open_official
         from benches.perceptual import Perceptual
     except ImportError as error:
-        raise BenchError(f"--metrics needs torch: make setup-train ({error})") from error
-    return Perceptual(arguments.metrics, arguments.perceptual_frames)
+        raise BenchUsageError(
+            f"--metrics and --pyiqa need torch: pip install 'denc[train]' ({error})"
+        ) from error
+    extras: list[Extra] = []
+    if arguments.metrics is not None:
+        extras.append(Perceptual(arguments.metrics, arguments.perceptual_frames))
+    if arguments.pyiqa:
+        names = [name for word in arguments.pyiqa for name in word.split(",") if name]
+        official = open_official(names, arguments.perceptual_frames, _note)
+        extras += [official] if official is not None else []
+    return extras
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; the exit code."""
-    arguments = _arguments(argv)
+def _rates(text: str) -> tuple[float, ...]:
     try:
-        entries = _entries(arguments)
-        rates = tuple(float(rate) for rate in arguments.rates.split(","))
-        plan = Plan(
-            rates_kbps=rates,
-            scale=None if arguments.scale == "auto" else int(arguments.scale),
-            bits=arguments.bits,
-            fidelity=arguments.fidelity,
-            guided=not arguments.no_guide,
-            network=network_name(arguments.engine),
-        )
-        encoder = open_encoder(arguments.engine, threads=THREADS)
-        restorer = open_restorer(
-            arguments.engine, encoder.network_id, threads=THREADS, fidelity=arguments.fidelity
-        )
-        if restorer.reason:
-            print(f"note: {restorer.reason}", file=sys.stderr)
-        with tqdm(total=len(list(_wanted(entries, plan))), unit="point") as bar:
-
-            def progress(text: str) -> None:
-                bar.set_postfix_str(text)
-                bar.update()
-
-            points = run(
-                entries, plan, encoder, restorer, arguments.out, _perceptual(arguments), progress
-            )
-    except (BenchError, EngineError) as error:
-        print(f"benches.quality: {error}", file=sys.stderr)
-        return 1
-    print(summary.text(points))
-    print(f"kept in {arguments.out}: results.json, mean.png, a plot per clip, crops.png")
-    return 0
+        rates = tuple(sorted({float(rate) for rate in text.split(",")}))
+    except ValueError as error:
+        raise BenchUsageError(f"--rates takes numbers separated by commas, not {text}") from error
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise BenchUsageError(f"--rates takes kbit/s above 0, not {text}")
+    return rates
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Finding the CRF at which a channel spends a given number of bits."""
+"""Finding the quality setting at which a channel spends a given number of bits."""
 
 from __future__ import annotations
 
@@ -6,55 +6,56 @@ import math
 from collections.abc import Callable
 
 from benches.channels import Stream
+from benches.coders import QualityRange
 
-CRF_MIN, CRF_MAX = 8.0, 51.0
-CRF_STEP = 0.25  # settings are tried on this grid
-CRF_START = 30.0
-CRF_PER_OCTAVE = 6.0  # x265 spends about half the bits for every 6
-TOLERANCE = 0.03  # of the bits
+TOLERANCE = 0.04  # of the bits
 
 
 class RateSearch:
-    """Encodes at CRFs until the bits fit; streams are kept, so that searches share them."""
+    """Encodes at settings of a range until the bits fit; streams are kept, so that searches share
+    them."""
 
-    def __init__(self, encode: Callable[[float], Stream]) -> None:
+    def __init__(self, encode: Callable[[float], Stream], qualities: QualityRange) -> None:
         self._encode = encode
+        self._range = qualities
         self._streams: dict[float, Stream] = {}
-        self._found: dict[float, float] = {}  # bits -> CRF
+        self._found: dict[float, float] = {}  # bits -> setting
 
     def at(self, bits: float) -> tuple[float, Stream]:
-        """CRF and stream nearest to `bits`; at the end of x265's range the nearest there is."""
+        """Setting and stream nearest to `bits`; at the end of the range the nearest there is."""
         if bits not in self._found:
             self._found[bits] = self._search(bits)
-        crf = self._found[bits]
-        return crf, self._streams[crf]
+        quality = self._found[bits]
+        return quality, self._streams[quality]
+
+    def at_quality(self, quality: float) -> Stream:
+        """The stream of a setting."""
+        if quality not in self._streams:
+            self._streams[quality] = self._encode(quality)
+        return self._streams[quality]
 
     def _search(self, bits: float) -> float:
-        low, high = CRF_MIN - CRF_STEP, CRF_MAX + CRF_STEP  # bits fall as the CRF rises
-        while high - low > CRF_STEP:
-            guess = round(self._guess(bits) / CRF_STEP) * CRF_STEP
-            crf = min(max(guess, low + CRF_STEP), high - CRF_STEP)
-            ratio = self._stream(crf).bits / bits
+        step = self._range.step
+        low, high = self._range.low - step, self._range.high + step  # bits fall as it rises
+        while high - low > step:
+            guess = round(self._guess(bits) / step) * step
+            quality = min(max(guess, low + step), high - step)
+            ratio = self.at_quality(quality).bits / bits
             if abs(math.log(ratio)) <= TOLERANCE:
                 break
-            low, high = (crf, high) if ratio > 1 else (low, crf)
-        return min(self._streams, key=lambda crf: abs(math.log(self._streams[crf].bits / bits)))
-
-    def _stream(self, crf: float) -> Stream:
-        if crf not in self._streams:
-            self._streams[crf] = self._encode(crf)
-        return self._streams[crf]
+            low, high = (quality, high) if ratio > 1 else (low, quality)
+        return min(self._streams, key=lambda q: abs(math.log(self._streams[q].bits / bits)))
 
     def _guess(self, bits: float) -> float:
         """Where the line through the two nearest streams, in log bits, meets `bits`."""
         known = sorted(
-            (abs(math.log2(s.bits / bits)), crf, math.log2(s.bits))
-            for crf, s in self._streams.items()
+            (abs(math.log2(s.bits / bits)), quality, math.log2(s.bits))
+            for quality, s in self._streams.items()
         )
         if not known:
-            return CRF_START
-        _, crf, octaves = known[0]
-        slope = -1 / CRF_PER_OCTAVE
+            return self._range.start
+        _, quality, octaves = known[0]
+        slope = -1 / self._range.per_octave
         if len(known) > 1 and known[1][2] != octaves:
-            slope = min((known[1][2] - octaves) / (known[1][1] - crf), slope / 4)
-        return crf + (math.log2(bits) - octaves) / slope
+            slope = min((known[1][2] - octaves) / (known[1][1] - quality), slope / 4)
+        return quality + (math.log2(bits) - octaves) / slope

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.channels import X265, X265Channel
+from benches.channels import CoderChannel
+from benches.coders import X265
+from benches.methods import X265_NATIVE
 from benches.rates import RateSearch
 from engines.carrier import CarrierDecoder, CarrierEncoder, CodedPicture
 from engines.evaluation.clips import Clip
@@ -32,9 +34,9 @@ def x265_at(bits: int, pictures: Sequence[Planes], fps: float) -> Anchor:
 
     It cannot go below what QP 51 takes.
     """
-    channel = X265Channel(Clip("demo", fps, tuple(pictures)))
-    _, stream = RateSearch(channel.encode).at(bits)
-    return Anchor(tuple(channel.show(stream, X265)), stream.bits)
+    channel = CoderChannel(Clip("demo", fps, tuple(pictures)), X265())
+    _, stream = RateSearch(channel.encode, channel.qualities).at(bits)
+    return Anchor(tuple(channel.show(stream, X265_NATIVE)), stream.bits)
 
 
 def x265_live(bits: int, pictures: Sequence[Planes], fps: float) -> Anchor:

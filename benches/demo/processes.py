@@ -75,7 +75,7 @@ class Daemon:
                 raise BenchError(
                     f"{self.name} did not end within {timeout_s:g} s{self.last_words()}"
                 )
-            self.peak_mib = max(self.peak_mib, _peak_mib(self.pid))
+            self.peak_mib = max(self.peak_mib, peak_mib(self.pid))
             time.sleep(POLL_S)
         if code:
             raise BenchError(f"{self.name} ended with exit code {code}{self.last_words()}")
@@ -93,7 +93,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _peak_mib(pid: int) -> float:
+def peak_mib(pid: int) -> float:
     """The peak resident memory of a process so far; 0 where the system does not tell."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")

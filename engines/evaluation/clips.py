@@ -12,9 +12,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import av
 import numpy as np
 import yaml
 
@@ -23,6 +25,7 @@ from engines.evaluation.ffmpeg import ffmpeg_binary
 from engines.frame import Plane, Planes
 
 FAST_FRAMES = 48  # of each clip of the fast subset
+EVEN_SIDES = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,27 @@ def read_manifest(path: Path, *, fast: bool = False) -> list[ClipEntry]:
     return [shortened(entry, FAST_FRAMES) for entry in entries if entry.fast]
 
 
+def video_entry(path: Path, frames_max: int) -> ClipEntry:
+    """A reference from a video file: its native size cropped to even sides, at the file's mean
+    frame rate, its first frames, at most `frames_max`.
+
+    Raises EvaluationError when it is no video.
+    """
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise EvaluationError(f"{path} has no video")
+            stream = container.streams.video[0]
+            rate = stream.average_rate or stream.guessed_rate
+            packets = container.demux(stream)
+            frames = sum(1 for _ in islice(filter(_has_data, packets), frames_max))
+    except (OSError, av.FFmpegError) as error:
+        raise EvaluationError(f"cannot read {path}: {error}") from error
+    if not rate or not frames:
+        raise EvaluationError(f"{path} has no {'frames' if rate else 'frame rate'}")
+    return ClipEntry(path.stem, path, float(rate), frames, filter=EVEN_SIDES)
+
+
 def shortened(entry: ClipEntry, frames: int) -> ClipEntry:
     """The same reference, at most its first `frames` frames."""
     return replace(entry, frames=min(entry.frames, frames))
@@ -109,6 +133,10 @@ def read_clip(entry: ClipEntry) -> Clip:
             f"{said and f' ({said})'}"
         )
     return Clip(entry.name, entry.fps, pictures)
+
+
+def _has_data(packet: av.Packet[Any]) -> bool:
+    return packet.size > 0
 
 
 def _y4m_pictures(stream: IO[bytes]) -> Iterator[Planes]:

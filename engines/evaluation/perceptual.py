@@ -8,6 +8,7 @@ uncalibrated form on SqueezeNet 1.1, and the structure and texture terms of DIST
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -45,14 +46,21 @@ class LpipsSq(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         n = a.shape[0]
-        distance = torch.zeros(n, device=a.device)
-        taps = self._features(torch.cat([a, b]))
-        for tap in taps:
-            unit = tap / (tap.square().sum(1, keepdim=True).sqrt() + 1e-10)
-            distance = distance + (unit[:n] - unit[n:]).square().sum(1).mean((1, 2)).float()
-        return distance / len(taps)
+        taps = self.features(torch.cat([a, b]))
+        return self.between([tap[:n] for tap in taps], [tap[n:] for tap in taps])
 
-    def _features(self, rgb: Tensor) -> list[Tensor]:
+    def between(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        """(N,) distances of what `features` gave for two pictures."""
+        distances = [
+            (x - y).square().sum(1).mean((1, 2)).float() for x, y in zip(a, b, strict=True)
+        ]
+        return torch.stack(distances).mean(0)
+
+    def features(self, rgb: Tensor) -> list[Tensor]:
+        """Every tap, (N, C, h, w), of unit length over its channels."""
+        return [tap / (tap.square().sum(1, keepdim=True).sqrt() + 1e-10) for tap in self._taps(rgb)]
+
+    def _taps(self, rgb: Tensor) -> list[Tensor]:
         weights = self.weights
         mean = self.get_buffer("mean")
         x = F.relu(weights.conv("features.0", rgb.flip(1) * 255 - mean, stride=2))
@@ -83,23 +91,26 @@ class DistsVgg(nn.Module):
         self.weights = _Weights(load_file(folder / VGG_FILE))
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        values = []
-        for x, y in zip(_tiles(a), _tiles(b), strict=True):
-            values.append(1 - self._similarity(x, y))
+        values = [
+            self.between(self.features(x), self.features(y))
+            for x, y in zip(tiles(a), tiles(b), strict=True)
+        ]
         return torch.stack(values).mean(0)
 
-    def _similarity(self, a: Tensor, b: Tensor) -> Tensor:
+    def between(self, a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+        """(N,) distances of what `features` gave for the same tile of two pictures."""
         terms = []
-        for x, y in zip(self._features(a), self._features(b), strict=True):
-            mean_x, mean_y = x.mean((2, 3)), y.mean((2, 3))
-            var_x, var_y = x.var((2, 3), unbiased=False), y.var((2, 3), unbiased=False)
+        for x, y in zip(a, b, strict=True):
+            var_x, mean_x = torch.var_mean(x, (2, 3), unbiased=False)
+            var_y, mean_y = torch.var_mean(y, (2, 3), unbiased=False)
             covariance = (x * y).mean((2, 3)) - mean_x * mean_y
             texture = (2 * mean_x * mean_y + 1e-6) / (mean_x**2 + mean_y**2 + 1e-6)
             structure = (2 * covariance + 1e-6) / (var_x + var_y + 1e-6)
             terms.append((0.5 * texture + 0.5 * structure).mean(1))
-        return torch.stack(terms).mean(0)
+        return 1 - torch.stack(terms).mean(0)
 
-    def _features(self, rgb: Tensor) -> list[Tensor]:
+    def features(self, rgb: Tensor) -> list[Tensor]:
+        """Three layers, (N, C, h, w), of one tile."""
         conv, pad = self.weights.conv, (1, 1, 1, 1)
         x = conv("0", rgb)
         relu1_1 = F.relu(conv("2", F.pad(x, pad, mode="reflect")))
@@ -126,7 +137,7 @@ class _Weights(nn.Module):
         return F.conv2d(x, weight, bias, stride=stride, padding=padding)
 
 
-def _tiles(rgb: Tensor) -> list[Tensor]:
+def tiles(rgb: Tensor) -> list[Tensor]:
     """Non-overlapping tiles that cover the picture's whole tiles; a small picture is one tile."""
     height, width = rgb.shape[2:]
     if height < TILE or width < TILE:

@@ -9,6 +9,7 @@ distance first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +17,20 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 POINTS_MIN = 2  # of a curve
+HULL_STEPS = 8  # between two points of a curve, in quality
 
 
 class Curve:
     """Rate (any unit, > 0) and quality of one method, in any order.
 
-    A point that costs more than another and is not better is left out, so that the curve rises.
+    A point that costs no less than another and is not better is left out, so that the curve rises.
     """
 
     def __init__(self, rates: Sequence[float], qualities: Sequence[float]) -> None:
         kept: list[tuple[float, float]] = []
-        for rate, quality in sorted(zip(rates, qualities, strict=True)):
+        for rate, quality in sorted(
+            zip(rates, qualities, strict=True), key=lambda point: (point[0], -point[1])
+        ):
             if rate <= 0:
                 raise ValueError(f"a rate must be positive, not {rate}")
             if not kept or quality > kept[-1][1]:
@@ -47,6 +51,28 @@ class Curve:
         if not self.rates[0] <= rate <= self.rates[-1]:
             return None
         return _Pchip(np.log(self.rates), self.qualities).at(float(np.log(rate)))
+
+
+def upper_hull(curves: Sequence[Curve]) -> Curve:
+    """For each quality the least rate at which any of the curves has it: who may choose a method
+    anew at each rate. Raises ValueError where there is no curve.
+
+    The points of all together would not do: between two good points of one method a worse one of
+    another pulls the curve down.
+    """
+    steps = np.arange(HULL_STEPS) / HULL_STEPS
+    qualities = [
+        float(quality)
+        for curve in curves
+        for low, high in pairwise(curve.qualities)
+        for quality in low + (high - low) * steps
+    ]
+    qualities += [float(curve.qualities[-1]) for curve in curves]
+    reached = [
+        [rate for curve in curves if (rate := curve.rate_at(quality)) is not None]
+        for quality in qualities
+    ]
+    return Curve([min(rates) for rates in reached], qualities)
 
 
 def bd_rate(anchor: Curve, test: Curve) -> float | None:

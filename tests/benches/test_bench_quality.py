@@ -1,97 +1,165 @@
 """The quality bench end to end, on a small clip without a network."""
 
 import json
+import re
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from small_clip import CLIP, FPS, FRAMES, HEIGHT, WIDTH, write_video
 
-from benches.channels import DENC, LANCZOS, X265, X265_HALF, DencChannel, X265Channel
+from benches import quality
+from benches.channels import CoderChannel, DencChannel
+from benches.cli import main
+from benches.clip_bench import ClipBench
+from benches.coders import X265
+from benches.methods import ANCHORS, CRF28, LANCZOS, X265_NATIVE, Variant
 from benches.picture import Panel, rgb_from_planes, stacked, telling_box
-from benches.quality import Plan, main, run
-from engines.codec import open_encoder, open_restorer
-from engines.evaluation.clips import Clip, ClipEntry
-from engines.frame import Planes, planes_to_video_frame
+from benches.plan import Plan
+from benches.points import hd_factor
+from benches.views import View, open_views
+from engines.evaluation.clips import ClipEntry
+from engines.frame import Planes
 
-WIDTH, HEIGHT, FRAMES, FPS = 130, 98, 6, 25.0
-
-
-def moving(number: int) -> Planes:
-    random = np.random.default_rng(3)
-    texture = ndimage.gaussian_filter(random.normal(size=(HEIGHT, WIDTH + 40)), 1.5) * 200 + 120
-    luma = np.clip(texture[:, 3 * number : 3 * number + WIDTH], 16, 235).astype(np.uint8)
-    chroma = np.full(((HEIGHT + 1) // 2, (WIDTH + 1) // 2), 120, np.uint8)
-    return Planes(luma, chroma, chroma)
+FACTOR = hd_factor(WIDTH, HEIGHT)
 
 
-CLIP = Clip("moving", FPS, tuple(moving(number) for number in range(FRAMES)))
+def plain_views(*fidelities: float) -> tuple[View, ...]:
+    (view,) = open_views([Variant("plain", 0.0)], threads=1)
+    names = [Variant("plain", fidelity).method for fidelity in fidelities]
+    return tuple(
+        View(name, view.encoder, view.restorer, fidelity, view.network)
+        for name, fidelity in zip(names, fidelities, strict=True)
+    )
 
 
 def plain_channel(scale: int) -> DencChannel:
-    encoder = open_encoder("plain", threads=1)
-    restorer = open_restorer("plain", encoder.network_id, threads=1)
-    return DencChannel(CLIP, encoder, restorer, scale, 8)
+    views = plain_views(0.0, 1.0)
+    return DencChannel(CLIP, views[0].encoder, views, scale, 8)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_denc_shows_every_frame_at_source_size_through_the_viewers_decoder(scale):
     channel = plain_channel(scale)
     stream = channel.encode(20)
-    shown = channel.show(stream, DENC)
+    shown = channel.show(stream, "plain@1")
     assert [(p.width, p.height) for p in shown] == [(WIDTH, HEIGHT)] * FRAMES
     assert stream.bits == 8 * sum(len(unit.data) for unit in stream.units)
 
 
 def test_side_information_is_counted_in_the_bits():
-    denc, x265 = plain_channel(1).encode(30), X265Channel(CLIP).encode(30)
+    denc, x265 = plain_channel(1).encode(30), CoderChannel(CLIP, X265()).encode(30)
     assert 20 < (denc.bits - x265.bits) / 8 < 80 * FRAMES
 
 
-def test_half_size_x265_costs_less_and_shows_full_size():
-    half, full = X265Channel(CLIP, 2), X265Channel(CLIP)
-    stream = half.encode(25)
-    assert stream.bits < full.encode(25).bits
-    assert half.show(stream, X265_HALF)[0].y.shape == (HEIGHT, WIDTH)
+@pytest.fixture
+def encodings(monkeypatch):
+    """How many times the carrier of denc coded the clip."""
+    made = []
+    encode = DencChannel.encode
+
+    def counted(self, setting):
+        made.append(setting)
+        return encode(self, setting)
+
+    monkeypatch.setattr(DencChannel, "encode", counted)
+    return made
+
+
+def test_one_stream_serves_every_fidelity_and_lanczos(encodings):
+    plan = Plan(plain_views(0.0, 0.5, 1.0), scale=2)
+    bench = ClipBench(CLIP, plan)
+    methods = [LANCZOS, "plain@0", "plain@0.5", "plain@1"]
+    points = [bench.measure(method, 18000.0, "")[0] for method in methods]
+    assert len({point.bits for point in points}) == 1
+    assert len(encodings) == len(set(encodings))
+
+
+def test_what_a_codec_cannot_reach_is_measured_once(monkeypatch):
+    bench = ClipBench(CLIP, Plan(plain_views(0.0)))
+    first, _ = bench.measure(X265_NATIVE, 1.0, "")
+    monkeypatch.setattr(CoderChannel, "show", None)
+    second, _ = bench.measure(X265_NATIVE, 2.0, "")
+    assert (first.quality, first.measures) == (51, second.measures)
 
 
 @pytest.fixture
 def video(tmp_path):
-    import av
-
-    path = tmp_path / "moving.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25, width=WIDTH, height=HEIGHT)
-        stream.pix_fmt = "yuv420p"
-        for planes in CLIP.pictures:
-            container.mux(stream.encode(planes_to_video_frame(planes)))
-        container.mux(stream.encode())
-    return path
+    return write_video(tmp_path / "moving.mkv")
 
 
-def test_every_point_is_measured_once_and_the_pictures_are_there(video, tmp_path):
+def test_every_point_is_measured_once_and_the_pictures_are_there(video, tmp_path, monkeypatch):
     entry = ClipEntry("moving", video, FPS, FRAMES)
-    plan = Plan(rates_kbps=(9000.0, 18000.0), scale=2)
-    encoder = open_encoder("plain", threads=1)
-    restorer = open_restorer("plain", encoder.network_id, threads=1)
+    plan = Plan(plain_views(0.0, 1.0), (9000.0, 18000.0), scale=2)
     told: list[str] = []
     out = tmp_path / "out"
-    points = run([entry], plan, encoder, restorer, out, progress=told.append)
-    assert {p.method for p in points} == {X265, X265_HALF, LANCZOS, DENC}
-    assert len(points) == len(told) == 8
+    points = quality.measure_all([entry], plan, [], out, told.append)
+    methods = {p.method for p in points}
+    assert {*ANCHORS, "x265-1/2", CRF28, LANCZOS, "plain@0", "plain@1"} - methods == {"x265-scales"}
+    assert len(points) == len(told) == 2 * len(plan.methods) + 1
     by_method = {p.method: p for p in points if p.target_kbps == 9000}
-    assert by_method[DENC].psnr_y == by_method[LANCZOS].psnr_y  # no network: the same picture
+    assert by_method["plain@0"].measures == by_method[LANCZOS].measures  # no network
+    assert by_method["plain@0"].kbps_720p == pytest.approx(by_method["plain@0"].kbps * FACTOR)
     for name in ("mean.png", "moving.png", "crops.png", "crops/moving-source.png"):
         assert (out / name).stat().st_size > 0
     document = json.loads((out / "results.json").read_text())
-    assert document["summary"]["bd_rate_of_denc"]["lanczos"]["psnr_y"]["percent"] == 0
-    video.unlink()  # nothing is left to measure, so nothing is read
-    assert run([entry], plan, encoder, restorer, out) == points
+    assert document["summary"]["bd_rates"][LANCZOS]["plain@1"]["psnr_y"]["percent"] == 0
+    assert set(document["bd_rate_mean"]) == set(document["bd_rate_mean_hull"]) == {
+        "plain@0", "plain@1",
+    }  # fmt: skip
+    assert "CRF" in document["settings"]["anchors"]["svt-av1"]
+
+    monkeypatch.setattr(quality, "read_clip", None)  # nothing is left to measure
+    assert quality.measure_all([entry], plan, [], out) == points
 
 
-def test_missing_manifest_is_one_line_and_exit_code_1(tmp_path, capsys):
-    arguments = ["--manifest", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")]
-    assert main(arguments) == 1
-    assert "none.yaml" in capsys.readouterr().err
+def test_anchors_do_not_depend_on_the_networks(video):
+    entry = ClipEntry("moving", video, FPS, FRAMES)
+    (view,) = plain_views(0.0)
+    other = View(view.method, view.encoder, view.restorer, 0.0, "lite of tomorrow")
+    plans = Plan((view,)), Plan((other,))
+    assert len({plan.source_of(X265_NATIVE, entry, "") for plan in plans}) == 1
+    assert len({plan.source_of(LANCZOS, entry, "") for plan in plans}) == 2
+
+
+def test_command_line_measures_a_video_and_the_report_needs_nothing_else(video, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["quality", str(video), "--engines", "plain", "--anchors", "x265-zerolatency"]
+    rest = ["--rates", "9000,18000", "--frames", "4", "--scale", "2", "--out", str(out)]
+    assert main(arguments + rest) == 0
+    assert "against x265 medium zerolatency" in capsys.readouterr().out
+    html = (out / "report.html").read_text()
+    links = re.findall(r"""(?:src|href)=["']?([^"'>]{0,22})""", html)
+    assert links
+    assert all(link.startswith("data:image/png;base64") for link in links)
+    assert "http" not in re.sub(r"base64,[^\"]*", "", html)
+    assert "width=device-width" in html
+    assert "prefers-color-scheme: dark" in html
+    assert json.loads((out / "results.json").read_text())["points"][0]["frames"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "either a --manifest or video files"),
+        (["--manifest", "none.yaml"], "none.yaml"),
+        (["none.mp4"], "cannot read none.mp4"),
+        (["VIDEO", "--engines", "huge"], "unknown engine 'huge'"),
+        (["VIDEO", "--engines", "lite@3"], "from 0 to 1"),
+        (["VIDEO", "--anchors", "h264"], "no h264"),
+        (["VIDEO", "--rates", "80,fast"], "--rates"),
+        (["VIDEO", "--rates=-3"], "--rates"),
+        (["VIDEO", "--clips", "other"], "no other"),
+        (["VIDEO", "VIDEO"], "two clips have the name moving"),
+        (["VIDEO", "--pyiqa", "fvd"], "no fvd"),
+        (["VIDEO", "--out", "VIDEO"], "--out"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(video, capsys, arguments, said):
+    given = [str(video) if argument == "VIDEO" else argument for argument in arguments]
+    assert main(["quality", *given]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("denc-bench quality: ")
+    assert said in told[-1]
 
 
 def test_white_is_white_in_rgb_and_odd_widths_have_no_padding():

@@ -1,9 +1,10 @@
-"""The search for the CRF that meets a rate."""
+"""The search for the quality setting that meets a rate."""
 
 import pytest
 
 from benches.channels import Stream
-from benches.rates import CRF_MAX, CRF_MIN, RateSearch
+from benches.coders import CRF, Vp9
+from benches.rates import TOLERANCE, RateSearch
 from link.access_unit import AccessUnit
 
 
@@ -22,19 +23,36 @@ class FakeCarrier:
 @pytest.mark.parametrize("octave", [3.0, 6.0, 11.0])
 def test_bits_are_met_within_the_grid_in_a_few_tries(octave):
     carrier = FakeCarrier(800_000, octave)
-    _, stream = RateSearch(carrier).at(250_000)
-    assert abs(stream.bits / 250_000 - 1) < 0.05
+    _, stream = RateSearch(carrier, CRF).at(250_000)
+    assert abs(stream.bits / 250_000 - 1) <= TOLERANCE + 0.01
     assert len(carrier.tried) <= 6
 
 
-@pytest.mark.parametrize(("bits", "crf"), [(1, CRF_MAX), (10**12, CRF_MIN)])
-def test_out_of_reach_gives_the_end_of_the_range(bits, crf):
-    assert RateSearch(FakeCarrier(800_000, 6.0)).at(bits)[0] == crf
+@pytest.mark.parametrize(
+    ("values", "bits", "end"),
+    [(CRF, 1, 51), (CRF, 10**12, 8), (Vp9().qualities, 1, 63), (Vp9().qualities, 10**12, 0)],
+)
+def test_out_of_reach_gives_the_end_of_the_codecs_own_range(values, bits, end):
+    assert RateSearch(FakeCarrier(800_000, 6.0), values).at(bits)[0] == end
+
+
+def test_whole_steps_stay_whole():
+    carrier = FakeCarrier(800_000, 9.0)
+    RateSearch(carrier, Vp9().qualities).at(250_000)
+    assert all(quality == int(quality) for quality in carrier.tried)
+
+
+def test_a_setting_can_be_asked_for():
+    carrier = FakeCarrier(800_000, 6.0)
+    search = RateSearch(carrier, CRF)
+    stream = search.at_quality(28)
+    assert search.at_quality(28) is stream
+    assert carrier.tried == [28]
 
 
 def test_same_bits_give_the_same_stream_and_no_crf_is_encoded_twice():
     carrier = FakeCarrier(800_000, 6.0)
-    search = RateSearch(carrier)
+    search = RateSearch(carrier, CRF)
     streams = [search.at(bits)[1] for bits in (300_000, 250_000, 300_000, 250_000)]
     assert streams[0] is streams[2]
     assert streams[1] is streams[3]

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from engines.evaluation import EvaluationError
-from engines.evaluation.clips import ClipEntry, read_clip, read_manifest, shortened
+from engines.evaluation.clips import (
+    EVEN_SIDES,
+    ClipEntry,
+    read_clip,
+    read_manifest,
+    shortened,
+    video_entry,
+)
 
 MANIFEST = """
 clips:
@@ -87,3 +94,19 @@ def test_file_that_is_no_video_says_so(tmp_path):
 def test_shortened_never_lengthens():
     entry = ClipEntry("one", Path("one.mkv"), fps=30, frames=40)
     assert (shortened(entry, 48).frames, shortened(entry, 8).frames) == (40, 8)
+
+
+def test_a_video_file_is_a_reference_of_even_sides_at_its_own_rate(video):
+    entry = video_entry(video, 96)
+    assert entry == ClipEntry("one", video, 30.0, 8, filter=EVEN_SIDES)
+    assert video_entry(video, 5).frames == 5
+    assert len(read_clip(entry).pictures) == 8
+
+
+@pytest.mark.parametrize("content", [None, b"no video at all"])
+def test_what_is_no_video_is_one_sentence(tmp_path, content):
+    path = tmp_path / "yard.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(EvaluationError, match=r"cannot read .*yard\.mp4"):
+        video_entry(path, 96)

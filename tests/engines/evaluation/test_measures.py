@@ -7,13 +7,7 @@ import pytest
 from scipy import ndimage
 
 from engines.evaluation import EvaluationError
-from engines.evaluation.measures import (
-    PSNR_MAX_DB,
-    ClipMeasures,
-    mean_measures,
-    measure,
-    psnr,
-)
+from engines.evaluation.measures import PSNR_MAX_DB, measure, psnr
 from engines.frame import Planes
 
 WIDTH, HEIGHT, FRAMES = 192, 176, 4
@@ -47,7 +41,9 @@ def sharpened(clip: list[Planes], amount: float) -> list[Planes]:
 def test_identical_clips_reach_the_top_of_every_measure():
     found = measure(REFERENCE, REFERENCE, thorough=True)
     assert found.frames == FRAMES
-    assert found.psnr_y == found.xpsnr_y == PSNR_MAX_DB
+    assert found.psnr_y == found.psnr_yuv == found.xpsnr_y == PSNR_MAX_DB
+    assert found.flicker == 0
+    assert found.uiqi == pytest.approx(1)
     assert found.vmaf > 95
     assert found.vmaf_neg > 95
     assert found.ssim == pytest.approx(1)
@@ -56,7 +52,7 @@ def test_identical_clips_reach_the_top_of_every_measure():
 
 def test_more_blur_is_worse_in_every_measure():
     soft, softer = (measure(blurred(sigma), REFERENCE, thorough=True) for sigma in (0.7, 1.2))
-    for name in ("psnr_y", "vmaf", "vmaf_neg", "xpsnr_y", "ssim", "ms_ssim"):
+    for name in ("psnr_y", "vmaf", "vmaf_neg", "xpsnr_y", "ssim", "ms_ssim", "uiqi"):
         assert getattr(softer, name) < getattr(soft, name), name
 
 
@@ -103,7 +99,12 @@ def test_clips_that_do_not_match_are_refused(test, reference, message):
         measure(test, reference)
 
 
-def test_mean_over_clips_leaves_out_a_measure_that_one_lacks():
-    a = ClipMeasures(frames=2, psnr_y=30, vmaf=50, vmaf_neg=40, ssim=0.9)
-    b = ClipMeasures(frames=4, psnr_y=40, vmaf=70, vmaf_neg=60)
-    assert mean_measures([a, b]) == ClipMeasures(frames=6, psnr_y=35, vmaf=60, vmaf_neg=50)
+def test_psnr_yuv_weighs_luma_six_to_one_and_one():
+    test = [Planes(p.y, p.u, p.v + np.uint8(1)) for p in REFERENCE]  # V is off by one
+    found = measure(test, REFERENCE, thorough=True)
+    assert found.psnr_yuv == pytest.approx((7 * PSNR_MAX_DB + 10 * math.log10(255**2)) / 8)
+
+
+def test_lean_measuring_takes_nothing_that_it_need_not():
+    found = measure(REFERENCE, REFERENCE)
+    assert (found.psnr_yuv, found.ssim, found.uiqi, found.flicker) == (None,) * 4

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.evaluation.rate import Curve, bd_quality, bd_rate
+from engines.evaluation.rate import Curve, bd_quality, bd_rate, upper_hull
 
 # the sample of the widely used Bjontegaard_metric script
 SAMPLE_ANCHOR = Curve([686.76, 309.58, 157.11, 85.95], [40.28, 37.18, 34.24, 31.42])
@@ -53,6 +53,28 @@ def test_a_point_that_costs_more_and_is_not_better_is_left_out():
 def test_a_curve_needs_two_rising_points_of_positive_rate(rates, qualities):
     with pytest.raises(ValueError, match=r"rate must be positive|rising points"):
         Curve(rates, qualities)
+
+
+def test_upper_hull_is_the_best_of_the_curves_at_every_rate():
+    small, large = Curve([1, 2, 4], [10, 13, 14]), Curve([1.9, 3.8, 8], [11, 15, 20])
+    hull = upper_hull([small, large])
+    assert (hull.rates[0], hull.rates[-1]) == pytest.approx((1, 8))
+    for quality in np.linspace(10, 20, 41):
+        least = min(r for c in (small, large) if (r := c.rate_at(quality)) is not None)
+        assert hull.rate_at(quality) == pytest.approx(least, rel=0.02)
+    assert bd_rate(large, upper_hull([large])) == pytest.approx(0, abs=0.01)
+
+
+def test_a_curve_that_is_better_from_its_first_point_on_is_all_of_the_hull():
+    good, bad = Curve([1, 2], [20, 30]), Curve([5, 9], [15, 25])
+    hull = upper_hull([bad, good])
+    assert (hull.rates[0], hull.rates[-1]) == pytest.approx((1, 2))
+
+
+def test_of_two_points_at_one_rate_the_better_one_counts():
+    curve = Curve([1, 2, 2, 4], [10, 12, 11, 15])
+    assert curve.rates.tolist() == [1, 2, 4]
+    assert curve.qualities.tolist() == [10, 12, 15]
 
 
 def test_matched_quality_hits_the_points_and_nothing_outside():
