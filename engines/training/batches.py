@@ -21,7 +21,7 @@ from engines.training.streams import SCALE_SHARES, SIDE
 
 CROP_STEP = 48  # pixels: crops of source and latent line up at every scale
 CONTRAST_OCTAVES = (-0.5, 1.5)  # how far the contrast of streams is changed
-QP_PER_DOUBLED_STEP = 6.0  # HEVC's quantization step, as in `proxy.step_size`
+QP_PER_DOUBLED_STEP = 6.0  # HEVC's quantization step, as in `transforms.step_size`
 QP_MAX = 51.0
 TOGETHER = 2  # crops of one stream stand next to each other: a guide serves both
 MIDDLE = 128.0
@@ -29,7 +29,10 @@ MIDDLE = 128.0
 
 @dataclass(frozen=True)
 class Batch:
-    """Source planes; for real streams also decoded latents (float) and what is known of them."""
+    """Source planes, of pictures or clips (N, T, 1, H, W).
+
+    For real streams also decoded latents (float) and what is known of them.
+    """
 
     source: PlaneTensors
     scale: int
@@ -40,21 +43,27 @@ class Batch:
 
 
 class ClipBatches:
-    """Crops of source clips, for training through the proxy."""
+    """Crops of short clips (N, T, 1, H, W), for training through the proxy."""
 
-    def __init__(self, data: Path, crop: int, batch: int, seed: int) -> None:
+    def __init__(self, data: Path, crop: int, batch: int, frames: int, seed: int) -> None:
         self._clips = np.load(data / "clips.npy", mmap_mode="r")
-        self._crop, self._batch = crop, batch
+        self._crop, self._batch, self._frames = crop, batch, frames
         self._rng = np.random.default_rng(seed)
 
     def next(self) -> Batch:
         rng = self._rng
         chosen = []
         for _ in range(self._batch):
-            frame = self._clips[rng.integers(len(self._clips)), rng.integers(FRAMES)]
-            at = _place(rng, self._crop, SIZE)
-            chosen.append(cropped(unpack(frame), *at, self._crop).channels)
-        return Batch(_stack(chosen), int(rng.choice([2, 2, 3, 4])))
+            clip, at = self._clips[rng.integers(len(self._clips))], _place(rng, self._crop, SIZE)
+            first = int(rng.integers(FRAMES - self._frames + 1))
+            frames = clip[first : first + self._frames]
+            if rng.random() < 0.5:
+                frames = frames[::-1]
+            chosen += [cropped(unpack(frame), *at, self._crop).channels for frame in frames]
+        clips = self._batch, self._frames
+        y, u, v = (plane.view(*clips, *plane.shape[1:]) for plane in _stack(chosen))
+        source = _flip((y, u, v)) if rng.random() < 0.5 else (y, u, v)
+        return Batch(source, int(rng.choice([2, 2, 3, 4])))
 
 
 class StreamBatches:
@@ -137,5 +146,5 @@ def _stack(crops: Sequence[Sequence[npt.NDArray[Any]]]) -> PlaneTensors:
 
 
 def _flip(planes: PlaneTensors) -> PlaneTensors:
-    y, u, v = (plane.flip(3) for plane in planes)
+    y, u, v = (plane.flip(-1) for plane in planes)
     return y, u, v

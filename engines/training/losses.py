@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -59,6 +60,49 @@ def structural_error(restored: Tensor, source: Tensor) -> Tensor:
         ]
     ).mean(0)
     return 0.5 * torch.log((1 - similarity).clamp(min=0) + STRUCTURE_FLOOR)
+
+
+def looks(
+    restored: Tensor,
+    source: Tensor,
+    fidelity: Tensor,
+    structure_weight: float,
+    perceptual_weight: float,
+    perceptual: PerceptualLoss | None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """How folded pictures (N, 6, h, w) look beside the source, the more the higher the fidelity.
+
+    The weighted loss (N,), and the means of its terms that were taken, each on a quarter of every
+    picture: on a whole one, these terms cost more than the network does.
+    """
+    a, b = _quarter(restored), _quarter(source)
+    loss, figures = torch.zeros_like(fidelity), {}
+    if structure_weight:
+        structure = structural_error(a, b)
+        loss = loss + structure_weight * fidelity * structure
+        figures["structure"] = structure.mean()
+    if perceptual is not None:
+        with autocast(restored.device):
+            look = perceptual(a, b)
+        loss = loss + perceptual_weight * fidelity.square() * look
+        figures["lpips_sq"] = look.mean()
+    return loss, figures
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 where the device computes in it: a CPU without such units is five times slower."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=_has_bf16(device.type))
+
+
+@cache
+def _has_bf16(device_type: str) -> bool:
+    found = torch.cpu.get_capabilities()
+    cpu = any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return device_type != "cpu" or cpu
+
+
+def _quarter(folded: Tensor) -> Tensor:
+    return folded[:, :, : folded.shape[2] // 2, : folded.shape[3] // 2]
 
 
 class PerceptualLoss(nn.Module):

@@ -3,7 +3,8 @@
     .venv/bin/python -m engines.training.train joint   DATA RUN --minutes 12
     .venv/bin/python -m engines.training.train streams DATA RUN --minutes 60 --metrics METRICS
 
-`joint` trains TinyAE's encoder and the viewer's half together through the carrier's proxy;
+`joint` trains TinyAE's encoder and the viewer's half together through the carrier's proxy, and
+every --real-every steps through x265 itself, whose gradient is the proxy's;
 `streams` trains the viewer's half alone on real x265 streams, with a perceptual term when
 --metrics names the folder of its weights. RUN/<stage>.pt is written every few minutes with
 optimiser, averages and step; the same command goes on from there. RUN/<stage>.csv is the curve.
@@ -29,48 +30,26 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from engines.condition import condition_vector
-from engines.networks.downscale import patch_downscale
 from engines.networks.guidance import LUMA_PHASES
-from engines.networks.pipeline import (
-    PlaneTensors,
-    StreamerHalf,
-    ViewerHalf,
-    source_on_half,
-    source_on_quarter,
-    unfolded_planes,
-)
+from engines.networks.pipeline import StreamerHalf, ViewerHalf, source_on_half
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
-from engines.networks.tinyae import lanczos_kernel, reduced_source
 from engines.training.batches import TOGETHER, Batch, ClipBatches, StreamBatches
-from engines.training.losses import (
-    PerceptualLoss,
-    charbonnier,
-    distortion,
-    relative_error,
-    structural_error,
-)
-from engines.training.proxy import carry, round_to_levels, step_size
+from engines.training.joint import joint_loss
+from engines.training.losses import PerceptualLoss, autocast, looks, relative_error
+from engines.training.real_carrier import RealCarrier
 from engines.weight_store import ENCODER, WeightStore
 
 WARM_UP_STEPS = 300
 CHECKPOINT_SECONDS = 180
 CURVE_STEPS = 50
 CURVE_FIGURES = {
-    "joint": ("loss", "distortion", "rate", "natural"),
+    "joint": ("loss", "error", "bits", "natural", "structure", "lpips_sq"),
     "streams": ("loss", "error", "structure", "lpips_sq"),
 }
 AVERAGE_STEPS = 10
 SEED_STRIDE = 1_000_003  # between the processes of a run
 EMA_DECAY = 0.999
 GRADIENT_NORM_MAX = 0.5
-NATURAL_WEIGHT = 0.3  # keeps the latent a natural small picture
-# HEVC weighs bits against squared error with 0.134 * step^2 at its own QP; divided by twice the
-# usual error, a third of the step, that is 0.2 * step against absolute error. A lower weight
-# makes the encoder raise contrast instead: 55-95% more bits were seen at the same QP.
-LAMBDA_PER_STEP = 0.2
-QP_RANGE = (18.0, 46.0)
-PLAIN_REDUCTION = lanczos_kernel(2, fold=4)
 
 
 @dataclass(frozen=True)
@@ -85,6 +64,8 @@ class Settings:
     structure: float = 0.6  # weight of SSIM beside the squared error, at fidelity 1
     perceptual: float = 0.0  # weight of LPIPS-sq beside them, likewise
     guided: float = 0.75  # share of the streams whose sender guides the restorer
+    frames: int = 3  # of the joint stage's clips
+    real_every: int = 8  # steps of the joint stage, of which one meets real x265; 0: none does
     seed: int = 1
 
 
@@ -187,45 +168,12 @@ class Trainer:
             writer.writerow({"step": self.step, **values})
 
 
-def joint_loss(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
-    """Source -> encoder -> bits -> proxy -> restorer; bits weigh against error as in HEVC."""
-    count = batch.source[0].shape[0]
-    qp = torch.empty(count).uniform_(*QP_RANGE)
-    bits = int(torch.tensor([8, 8, 8, 8, 7, 6, 5, 4])[torch.randint(8, ())])
-    condition = torch.stack(
-        [torch.from_numpy(condition_vector(float(q), batch.scale, bits)) for q in qp]
-    )
-    source = source_on_half(*batch.source)
-    with _autocast(trainer.device):
-        sent = trainer.streamer(*batch.source, batch.scale)
-    carried, sample_bits = [], torch.zeros(count)
-    for index, plane in enumerate(sent):
-        decoded, per_sample = carry(round_to_levels(plane.float(), bits), qp)
-        carried.append(decoded.clamp(0, 255))
-        sample_bits = sample_bits + per_sample * (1.0 if index == 0 else 0.25)
-    with _autocast(trainer.device):
-        restored = trainer.viewer(carried[0], carried[1], carried[2], condition, batch.scale)
-    natural = natural_distance(sent, source_on_quarter(*batch.source), batch.scale)
-    step = step_size(qp) / 255
-    rate = LAMBDA_PER_STEP * step * sample_bits / batch.scale**2
-    close = distortion(restored.float(), source)
-    total = (close + rate + NATURAL_WEIGHT * natural).mean()
-    return {
-        "loss": total,
-        "distortion": close.mean(),
-        "rate": rate.mean(),
-        "natural": natural.mean(),
-    }
-
-
-def natural_distance(sent: PlaneTensors, source: Tensor, scale: int) -> Tensor:
-    """How far the latent is from the plain small picture: (N,), in units of 0..1."""
-    plain = unfolded_planes(reduced_source(source, PLAIN_REDUCTION.to(source)))
-    parts = [
-        charbonnier(a.float() / 255, patch_downscale(b, scale))
-        for a, b in zip(sent, plain, strict=True)
-    ]
-    return parts[0] + 0.5 * (parts[1] + parts[2])
+def _joint(
+    trainer: Trainer, batch: Batch, perceptual: PerceptualLoss | None, real: RealCarrier
+) -> dict[str, Tensor]:
+    every = trainer.settings.real_every
+    now = every > 0 and trainer.step % every == every - 1
+    return joint_loss(trainer, batch, perceptual, real if now else None)
 
 
 def streams_loss(
@@ -238,24 +186,18 @@ def streams_loss(
     assert batch.plain is not None
     source = source_on_half(*batch.source)
     y, u, v = batch.latent
-    with _autocast(trainer.device):
+    with autocast(trainer.device):
         restored, features = trainer.viewer.unguided(y, u, v, batch.condition, batch.scale)
     restored = restored.float()
     if trainer.settings.guided:
         guide = _guide(trainer, features, (source - restored)[:, :LUMA_PHASES])
         restored = trainer.viewer.guided(restored, features.float(), guide)
     error = relative_error(restored, source, batch.plain)
-    loss, figures = error, {"error": error.mean()}
-    if trainer.settings.structure:
-        structure = structural_error(_quarter(restored), _quarter(source))
-        loss = loss + trainer.settings.structure * batch.fidelity * structure
-        figures["structure"] = structure.mean()
-    if perceptual is not None:
-        with _autocast(trainer.device):
-            look = perceptual(_quarter(restored), _quarter(source))
-        loss = loss + trainer.settings.perceptual * batch.fidelity.square() * look
-        figures["lpips_sq"] = look.mean()
-    return {"loss": loss.mean(), **figures}
+    settings = trainer.settings
+    look, figures = looks(
+        restored, source, batch.fidelity, settings.structure, settings.perceptual, perceptual
+    )
+    return {"loss": (error + look).mean(), "error": error.mean(), **figures}
 
 
 def _guide(trainer: Trainer, features: Tensor, error: Tensor) -> Tensor:
@@ -270,11 +212,6 @@ def _guide(trainer: Trainer, features: Tensor, error: Tensor) -> Tensor:
         return guide * sent[:, None].to(guide)
 
 
-def _quarter(folded: Tensor) -> Tensor:
-    """The first quarter of a crop: on a whole one, these terms cost more than the network does."""
-    return folded[:, :, : folded.shape[2] // 2, : folded.shape[3] // 2]
-
-
 def _rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
@@ -283,10 +220,6 @@ def _average(value: Tensor) -> None:
     """The mean over the processes of a run, in place."""
     dist.all_reduce(value)
     value /= dist.get_world_size()
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def train(
@@ -342,6 +275,8 @@ def main() -> None:
     parser.add_argument("--structure", type=float, default=Settings.structure)
     parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
     parser.add_argument("--guided", type=float, default=Settings.guided)
+    parser.add_argument("--frames", type=int, default=Settings.frames)
+    parser.add_argument("--real-every", type=int, default=Settings.real_every)
     parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
     parser.add_argument(
         "--start-from", type=Path, help="checkpoint, or folder of weights, to start from"
@@ -356,25 +291,28 @@ def main() -> None:
     if dist.is_torchelastic_launched():
         dist.init_process_group("gloo")
     settings = Settings(
-        args.preset,
-        args.crop,
-        args.batch,
-        args.rate,
-        args.steps,
-        args.structure,
-        args.perceptual,
-        args.guided,
-        args.seed,
+        preset=args.preset,
+        crop=args.crop,
+        batch=args.batch,
+        rate=args.rate,
+        total_steps=args.steps,
+        structure=args.structure,
+        perceptual=args.perceptual,
+        guided=args.guided,
+        frames=args.frames,
+        real_every=args.real_every,
+        seed=args.seed,
     )
     trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))
     if not trainer.resume() and args.start_from:
         trainer.start_from(args.start_from)
     seed = settings.seed + trainer.step + _rank() * SEED_STRIDE
-    if args.stage == "joint":
-        clips = ClipBatches(args.data, settings.crop, settings.batch, seed)
-        train(trainer, clips.next, lambda b: joint_loss(trainer, b), args.minutes)
-        return
     perceptual = PerceptualLoss(args.metrics) if args.metrics and settings.perceptual else None
+    if args.stage == "joint":
+        clips = ClipBatches(args.data, settings.crop, settings.batch, settings.frames, seed)
+        real = RealCarrier(args.threads)
+        train(trainer, clips.next, lambda b: _joint(trainer, b, perceptual, real), args.minutes)
+        return
     streams = StreamBatches(args.data, settings.crop, settings.batch, seed)
     train(trainer, streams.next, lambda b: streams_loss(trainer, b, perceptual), args.minutes)
 
