@@ -181,7 +181,7 @@ def test_recording_the_stream_resumes_at_an_irap_after_a_full_disk(tmp_path: Pat
     clock, timeline = Clock(), Timeline()
     sink = StreamRecord(tmp_path / "s.mkv", Figures(), clock, persists=True)
     stamped = [timeline.stamp(u, n, len(u.data), 0)[0] for n, u in enumerate(coded(60))]
-    with full_disk(8_000):
+    with full_disk(sum(value.size_bytes for value in stamped[:25])):
         for value in stamped[:35]:
             sink.show(value)
     clock.now_us += RETRY_US
