@@ -1,6 +1,7 @@
 """Source clips for training: short moving crops, made from photos and videos, packed as 4:2:0.
 
     .venv/bin/python -m engines.training.clips PHOTOS_AND_VIDEOS OUT [--clips 2000] [--seed 1]
+        [--workers 2]
 
 A photo becomes a clip by a seeded camera move (pan, zoom, rotation, shake), with exposure drift
 and sensor noise; a video is downscaled first, which hides its own compression. OUT/clips.npy
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -147,36 +150,59 @@ def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iter
         yield pack(Planes(y[:, ::-1], u[:, ::-1], v[:, ::-1]) if flip else Planes(y, u, v))
 
 
-def make(sources: Path, out: Path, clips: int, seed: int) -> Path:
+@dataclass(frozen=True)
+class Source:
+    """A photo or video, and what is to be made of it."""
+
+    path: Path
+    clips: int
+    seed: tuple[int, int]  # of the run, and of this source
+
+
+def clips_of(source: Source) -> list[Packed]:
+    """The clips (FRAMES, SIZE * 3 / 2, SIZE) of a source; of a short video, fewer or none."""
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(source.seed)
+    if source.path.suffix.lower() in VIDEO_ENDINGS:
+        return [np.stack(list(clip)) for clip in video_clips(source.path, source.clips, rng)]
+    with av.open(str(source.path)) as container:
+        planes = planes_from_video_frame(next(container.decode(video=0)))
+    return [np.stack(list(photo_clip(planes, rng))) for _ in range(source.clips)]
+
+
+def sources_in(folder: Path, clips: int, seed: int) -> list[Source]:
+    """Every photo and video of a folder with its share of the clips.
+
+    Raises SystemExit where there are none.
+    """
+    photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_ENDINGS)
+    videos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_ENDINGS)
+    if not photos and not videos:
+        raise SystemExit(f"{folder}: no photos or videos in there")
+    of_photos = (round(clips * PHOTO_SHARE) if videos else clips) if photos else 0
+    shares = [(path, _share(of_photos, len(photos), i)) for i, path in enumerate(photos)]
+    shares += [(path, _share(clips - of_photos, len(videos), i)) for i, path in enumerate(videos)]
+    return [Source(path, share, (seed, number)) for number, (path, share) in enumerate(shares)]
+
+
+def make(folder: Path, out: Path, clips: int, seed: int, workers: int) -> Path:
     """Write OUT/clips.npy; the order is shuffled, so that any part of it is a fair sample."""
     rng = np.random.default_rng(seed)
-    photos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in PHOTO_ENDINGS)
-    videos = sorted(p for p in sources.rglob("*") if p.suffix.lower() in VIDEO_ENDINGS)
-    if not photos and not videos:
-        raise SystemExit(f"{sources}: no photos or videos in there")
-    photo_clips = round(clips * PHOTO_SHARE) if videos else clips
-    photo_clips = photo_clips if photos else 0
+    sources = sources_in(folder, clips, seed)
     out.mkdir(parents=True, exist_ok=True)
     target = out / "clips.npy"
     shape = (clips, FRAMES, SIZE * 3 // 2, SIZE)
     packed = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=shape)
-    places = iter(rng.permutation(clips))
+    places = rng.permutation(clips)
     done = 0
-    with tqdm(total=clips, desc="clips", unit="clip") as bar:
-        for index, path in enumerate(photos):
-            with av.open(str(path)) as container:
-                planes = planes_from_video_frame(next(container.decode(video=0)))
-            for _ in range(_share(photo_clips, len(photos), index)):
-                packed[next(places)] = np.stack(list(photo_clip(planes, rng)))
-                bar.update()
+    with tqdm(total=clips, desc="clips", unit="clip") as bar, ProcessPoolExecutor(workers) as pool:
+        for made in pool.map(clips_of, sources):
+            for clip in made:
+                packed[places[done]] = clip
                 done += 1
-        for index, path in enumerate(videos):
-            for clip in video_clips(path, _share(clips - photo_clips, len(videos), index), rng):
-                packed[next(places)] = np.stack(list(clip))
-                bar.update()
-                done += 1
-    for place in places:  # videos too short for their share
-        packed[place] = packed[int(rng.integers(0, max(1, done)))]
+            bar.update(len(made))
+    for place in places[done:]:  # videos too short for their share
+        packed[place] = packed[places[int(rng.integers(0, max(1, done)))]]
     packed.flush()
     return target
 
@@ -191,9 +217,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--clips", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    print(make(args.sources, args.out, args.clips, args.seed))
+    print(make(args.sources, args.out, args.clips, args.seed, args.workers))
 
 
 if __name__ == "__main__":

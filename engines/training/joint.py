@@ -58,19 +58,22 @@ def joint_loss(
     n, pictures = batch.source[0].shape[:2]
     source_planes = _flat(batch.source)
     bits = BITS_DRAWN[int(torch.randint(len(BITS_DRAWN), ()))]
-    fidelity = torch.empty(n).uniform_(-0.5, 1.5).clamp(0, 1)  # both ends often
+    device = source_planes[0].device
+    fidelity = torch.empty(n, device=device).uniform_(-0.5, 1.5).clamp(0, 1)  # both ends often
     with autocast(trainer.device):
         sent = trainer.streamer(*source_planes, batch.scale)
     y, u, v = (round_to_levels(p.float(), bits).view(n, pictures, *p.shape[1:]) for p in sent)
-    qps, carried = _carried((y, u, v), batch.scale, torch.empty(n).uniform_(*QP_RANGE), real)
+    qps, carried = _carried(
+        (y, u, v), batch.scale, torch.empty(n, device=device).uniform_(*QP_RANGE), real
+    )
     told = _means_since_irap(qps).flatten()
     wanted = fidelity.repeat_interleave(pictures)
     condition = torch.stack(
         [
-            torch.from_numpy(condition_vector(float(q), batch.scale, bits, float(f)))
-            for q, f in zip(told, wanted, strict=True)
+            torch.from_numpy(condition_vector(q, batch.scale, bits, f))
+            for q, f in zip(told.tolist(), wanted.tolist(), strict=True)
         ]
-    )
+    ).to(device)
     with autocast(trainer.device):
         restored = trainer.viewer(*_flat(carried.planes), condition, batch.scale)
     source, restored = source_on_half(*source_planes), restored.float()
@@ -78,7 +81,7 @@ def joint_loss(
     error = _squared_error(restored, source).view(n, pictures)
     sample_bits = carried.bits / y[0, 0].numel()
     lagrangian = RATE_WEIGHT * LUMA_WEIGHT * squared_error_per_bit(qps[:, 1:].mean(1))
-    weights = torch.ones(pictures)
+    weights = torch.ones(pictures, device=device)
     weights[0] = FIRST_WEIGHT
     weights /= weights.sum()
     cost = ((error + lagrangian[:, None] * sample_bits) * weights).sum(1)

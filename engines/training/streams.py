@@ -38,6 +38,7 @@ CRF_RANGES = {1: (18.0, 32.0, 44.0)} | dict.fromkeys((2, 3, 4), (17.0, 44.0, 51.
 SCALE_SHARES = {1: 0.15, 2: 0.4, 3: 0.25, 4: 0.2}
 BITS_WEIGHTS = {8: 0.8, 7: 0.05, 6: 0.05, 5: 0.05, 4: 0.05}
 PLACE_STEP = 48  # pixels
+PART_STREAMS = 256  # after so many more, training sees them
 LEADS = 4  # the clip is played 0 to 3 times before the pictures that are kept
 FPS = 25
 
@@ -135,7 +136,7 @@ def _start(weights: Path) -> None:
 
 
 def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> None:
-    """Write DATA/streams.npy and DATA/streams.json; training can begin after the first round."""
+    """Write DATA/streams.npy and DATA/streams.json; training can begin after PART_STREAMS."""
     rng = np.random.default_rng(seed)
     clips = np.load(data / "clips.npy", mmap_mode="r")
     shape = (len(clips) * rounds, FRAMES, SIDE * 3 // 2, SIDE)
@@ -151,8 +152,16 @@ def make(data: Path, weights: Path, rounds: int, seed: int, workers: int) -> Non
             for row, latents in tqdm(jobs, total=len(clips), desc=f"round {round_number + 1}"):
                 target[len(rows)] = latents
                 rows.append(asdict(row))
-            target.flush()
-            (data / "streams.json").write_text(json.dumps({"codebooks": codebooks, "rows": rows}))
+                if len(rows) % PART_STREAMS == 0 or len(rows) == len(target):
+                    target.flush()
+                    _write(data, {"codebooks": codebooks, "rows": rows})
+
+
+def _write(data: Path, document: dict[str, object]) -> None:
+    """Whole or not at all: training may be reading it."""
+    unfinished = data / "streams.json.part"
+    unfinished.write_text(json.dumps(document))
+    unfinished.rename(data / "streams.json")
 
 
 def main() -> None:

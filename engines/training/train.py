@@ -11,7 +11,8 @@ optimiser, averages and step; the same command goes on from there. RUN/<stage>.c
 
 Several processes share a run under `torchrun --nproc-per-node N -m engines.training.train ...`:
 each draws its own batches, and every AVERAGE_STEPS steps the weights are averaged (local SGD). On
-a CPU, N processes of one thread do more steps than one process of N threads.
+a CPU, N processes of one thread do more steps than one process of N threads. A GPU, where there is
+one, holds clips and streams as well.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from engines.networks.guidance import LUMA_PHASES
@@ -60,7 +63,7 @@ class Settings:
     crop: int = 192  # pixels, a multiple of 48
     batch: int = 8
     rate: float = 1e-3  # learning rate after the warm-up
-    total_steps: int = 30_000  # of the cosine schedule
+    total_steps: int = 30_000  # of the cosine schedule, which ends with the time at the latest
     structure: float = 0.6  # weight of SSIM beside the squared error, at fidelity 1
     perceptual: float = 0.0  # weight of LPIPS-sq beside them, likewise
     guided: float = 0.75  # share of the streams whose sender guides the restorer
@@ -75,6 +78,7 @@ class Trainer:
     def __init__(self, stage: str, run: Path, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device, self.step = settings, device, 0
+        self.time_used = 0.0  # share of the time that this call has
         self._stage = stage
         self._checkpoint = run / f"{stage}.pt"
         self._curve = run / f"{stage}.csv"
@@ -87,7 +91,9 @@ class Trainer:
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         trained = [p for p in self.networks.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(trained, lr=settings.rate, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.Adam(
+            trained, lr=settings.rate, betas=(0.9, 0.99), fused=device.type == "cuda"
+        )
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
 
     def start_from(self, checkpoint: Path) -> None:
@@ -146,16 +152,16 @@ class Trainer:
             for parameter in trainable:
                 _average(parameter.data)
         decay = min(EMA_DECAY, self.step / (self.step + 20))
-        with torch.no_grad():
-            for name, value in self.networks.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+        now = self.networks.state_dict()
+        mean = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        mean(list(self.average.values()), list(now.values()), self.step)
 
     def _schedule(self) -> float:
         warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
-        done = min(1.0, self.step / self.settings.total_steps)
+        done = min(1.0, max(self.step / self.settings.total_steps, self.time_used))
         return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
 
-    def note(self, figures: dict[str, float]) -> None:
+    def note(self, figures: Mapping[str, float | Tensor]) -> None:
         """Append a line to the curve; a figure that the run does not have stays empty."""
         if _rank() > 0:
             return
@@ -164,7 +170,7 @@ class Trainer:
             writer = csv.DictWriter(file, ["step", *CURVE_FIGURES[self._stage]])
             if new:
                 writer.writeheader()
-            values = {name: f"{value:.6f}" for name, value in figures.items()}
+            values = {name: f"{float(value):.6f}" for name, value in figures.items()}
             writer.writerow({"step": self.step, **values})
 
 
@@ -228,9 +234,12 @@ def train(
     losses: Callable[[Batch], dict[str, Tensor]],
     minutes: float,
 ) -> None:
-    """Steps until the time is over or the schedule ends; checkpoints on the way."""
+    """Steps until the time is over or the schedule ends, with checkpoints on the way.
+
+    The learning rate falls with steps or time, whichever is further.
+    """
     started = saved = time.monotonic()
-    sums: dict[str, float] = {}
+    sums: dict[str, float | Tensor] = {}
     with tqdm(
         initial=trainer.step, total=trainer.settings.total_steps, unit="step", disable=_rank() > 0
     ) as bar:
@@ -238,17 +247,18 @@ def train(
             figures = losses(batches())
             trainer.learn(figures["loss"])
             for name, value in figures.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach()) / CURVE_STEPS
+                sums[name] = sums.get(name, 0.0) + value.detach() / CURVE_STEPS
             bar.update()
             if trainer.step % CURVE_STEPS == 0:
                 trainer.note(sums)
-                bar.set_postfix({name: f"{value:.4f}" for name, value in sums.items()})
+                bar.set_postfix({name: f"{float(value):.4f}" for name, value in sums.items()})
                 sums = {}
             now = time.monotonic()
+            trainer.time_used = (now - started) / (minutes * 60)
             if now - saved > CHECKPOINT_SECONDS:
                 trainer.save()
                 saved = now
-            if trainer.step % AVERAGE_STEPS == 0 and _time_is_over(now - started > minutes * 60):
+            if trainer.step % AVERAGE_STEPS == 0 and _time_is_over(trainer.time_used > 1):
                 break
     trainer.save()
 
@@ -259,6 +269,15 @@ def _time_is_over(here: bool) -> bool:
     if dist.is_initialized():
         dist.all_reduce(over)
     return bool(over > 0)
+
+
+def _device(asked: str) -> torch.device:
+    """`auto` takes a GPU where torch has one; each process of a run its own."""
+    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = False  # what is not bf16 is not for good reason
+    torch.backends.cudnn.benchmark = True
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def main() -> None:
@@ -283,13 +302,15 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     args = parser.parse_args()
     if args.stage == "streams" and args.batch % TOGETHER:
         parser.error(f"--batch must be a multiple of {TOGETHER}: so many crops share a stream")
     torch.set_num_threads(args.threads)
     args.run.mkdir(parents=True, exist_ok=True)
     if dist.is_torchelastic_launched():
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo")  # it averages what a GPU holds as well
+    device = _device(args.device)
     settings = Settings(
         preset=args.preset,
         crop=args.crop,
@@ -303,17 +324,19 @@ def main() -> None:
         real_every=args.real_every,
         seed=args.seed,
     )
-    trainer = Trainer(args.stage, args.run, settings, torch.device("cpu"))
+    trainer = Trainer(args.stage, args.run, settings, device)
     if not trainer.resume() and args.start_from:
         trainer.start_from(args.start_from)
     seed = settings.seed + trainer.step + _rank() * SEED_STRIDE
-    perceptual = PerceptualLoss(args.metrics) if args.metrics and settings.perceptual else None
+    perceptual = None
+    if args.metrics and settings.perceptual:
+        perceptual = PerceptualLoss(args.metrics).to(device)
     if args.stage == "joint":
-        clips = ClipBatches(args.data, settings.crop, settings.batch, settings.frames, seed)
+        clips = ClipBatches(args.data, settings.crop, settings.batch, settings.frames, seed, device)
         real = RealCarrier(args.threads)
         train(trainer, clips.next, lambda b: _joint(trainer, b, perceptual, real), args.minutes)
         return
-    streams = StreamBatches(args.data, settings.crop, settings.batch, seed)
+    streams = StreamBatches(args.data, settings.crop, settings.batch, seed, device)
     train(trainer, streams.next, lambda b: streams_loss(trainer, b, perceptual), args.minutes)
 
 

@@ -1,6 +1,9 @@
 """Training: a step learns, a stop is no loss, and what it leaves can be installed."""
 
 import csv
+import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,24 +56,58 @@ def test_clips_move(data: Path) -> None:
     assert np.any(clips[:, 0] != clips[:, -1])
 
 
-def test_a_step_lowers_the_loss_and_resume_goes_on(data: Path, tmp_path: Path) -> None:
-    trainer = Trainer("joint", tmp_path, SETTINGS, CPU)
-    batch = ClipBatches(data, 96, 2, frames=2, seed=1).next()
+def test_steps_lower_the_loss_and_resume_goes_on(data: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, rate=1e-2)  # the warm-up makes little of it
+    trainer = Trainer("streams", tmp_path, settings, CPU)
+    batch = StreamBatches(data, 96, 4, seed=1).next()
 
     def loss(of: Trainer) -> float:
         torch.manual_seed(5)
-        return float(joint_loss(of, batch)["loss"].detach())
+        return float(streams_loss(of, batch, None)["loss"].detach())
 
     before = loss(trainer)
-    for _ in range(12):
-        torch.manual_seed(5)
-        trainer.learn(joint_loss(trainer, batch)["loss"])
-    assert loss(trainer) < before
+    for step in range(20):
+        torch.manual_seed(step)
+        trainer.learn(streams_loss(trainer, batch, None)["loss"])
+    assert loss(trainer) < before - 0.03
+    trainer.save()
+    again = Trainer("streams", tmp_path, settings, CPU)
+    assert again.resume()
+    assert again.step == 20
+    assert loss(again) == pytest.approx(loss(trainer), rel=1e-3)
+
+
+def test_joint_steps_change_both_halves_and_resume_goes_on(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer("joint", tmp_path, SETTINGS, CPU)
+    before = {k: v.clone() for k, v in trainer.networks.state_dict().items()}
+    batches = ClipBatches(data, 96, 2, frames=2, seed=1)
+    for _ in range(3):
+        trainer.learn(joint_loss(trainer, batches.next())["loss"])
+    changed = {k for k, v in trainer.networks.state_dict().items() if not torch.equal(v, before[k])}
+    assert {"streamer.encoder.head.weight", "viewer.decoder.head.weight"} <= changed
     trainer.save()
     again = Trainer("joint", tmp_path, SETTINGS, CPU)
     assert again.resume()
-    assert again.step == 12
-    assert loss(again) == pytest.approx(loss(trainer), rel=1e-3)
+    batch = batches.next()
+    losses = []
+    for one in (trainer, again):
+        torch.manual_seed(5)
+        losses.append(float(joint_loss(one, batch)["loss"].detach()))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_streams_are_taken_up_as_they_are_made(data: Path, tmp_path: Path) -> None:
+    for name in ("clips.npy", "streams.npy"):
+        (tmp_path / name).symlink_to(data / name)
+    document = json.loads((data / "streams.json").read_text())
+    made, rows = tmp_path / "streams.json", document["rows"]
+    made.write_text(json.dumps(document | {"rows": rows[:6]}))
+    batches = StreamBatches(tmp_path, 96, 2, seed=2)
+    assert len(batches._rows) == 6
+    made.write_text(json.dumps(document))
+    os.utime(made, ns=(1, 1))
+    batches._take_up()
+    assert len(batches._rows) == len(rows) > 6
 
 
 def test_a_joint_step_through_real_x265_teaches_both_halves(data: Path, tmp_path: Path) -> None:
