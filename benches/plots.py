@@ -76,10 +76,10 @@ def sheet_png(curves: Curves, rate_label: str, path: Path) -> None:
     measures = shown(curves)
     rows = -(-len(measures) // COLUMNS)
     figure = Figure(figsize=(4.4 * COLUMNS, 3.4 * rows + 0.8))
-    axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    axes = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
     for axis, measure in zip(axes, measures, strict=False):
         _panel(axis, curves[measure.name], measure, rate_label)
-    for axis in list(axes)[len(measures) :]:
+    for axis in axes[len(measures) :]:
         axis.set_axis_off()
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=4, frameon=False, labelcolor=INK)
