@@ -21,16 +21,15 @@ from engines.evaluation.clips import Clip, ClipEntry
 from engines.scale import (
     COARSER_ABOVE_QP,
     DETAIL_RANGE,
-    QP_NEAR_LAST,
+    FINER_BELOW_QP,
     QP_PER_OCTAVE,
     SCALE_LADDER,
-    STEP_BACK_QP,
     choose_scale,
 )
 
 RATES_KBPS = (40.0, 80.0, 150.0, 300.0, 600.0, 800.0)  # 720p-equivalent
 AUTO_SCALE = (
-    f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {QP_NEAR_LAST} {STEP_BACK_QP}"
+    f"auto {SCALE_LADDER} {COARSER_ABOVE_QP} {FINER_BELOW_QP}"
     f" by detail {DETAIL_RANGE} {QP_PER_OCTAVE}"
 )
 

@@ -16,10 +16,9 @@ from engines.latent import SCALES
 # bits per source pixel from which a smaller scale is the better guess
 SCALE_LADDER = ((0.035, 1), (0.0045, 2), (0.0025, 3), (0.0, 4))
 # scale -> QP from which the next one wins, plus what the detail that it loses is worth
-COARSER_ABOVE_QP = {1: 24.5, 2: 30.5, 3: 33.0}
-QP_NEAR_LAST = 47.0  # from which the next one wins whatever it loses: 51 is x265's last
-# a step is taken back this far below its border: it lowers the QP by about 6, 5 and 3 itself
-STEP_BACK_QP = {2: 7.3, 3: 6.5, 4: 5.0}
+COARSER_ABOVE_QP = {1: 23.5, 2: 28.4, 3: 31.0}
+# a step is taken back below the QP that it leads to (about 7, 4 and 4 lower), likewise
+FINER_BELOW_QP = {2: 14.5, 3: 22.4, 4: 25.5}
 QP_PER_OCTAVE = 3.0  # of squared error
 DETAIL_RANGE = (1.0, 100.0)  # squared 8-bit levels; beyond, the border stays (docs/decisions.md)
 
@@ -32,16 +31,11 @@ def choose_scale(width: int, height: int, fps: float, bitrate_bps: int) -> int:
 
 def better_scale(scale: int, qp: float, lost: LostDetail) -> int:
     """The scale to go on with after a mean QP of `qp` at `scale`: a step at the most."""
-    if scale < SCALES[-1] and qp > _border(scale, lost):
+    if scale < SCALES[-1] and qp > COARSER_ABOVE_QP[scale] + _worth(lost.at(scale + 1)):
         return scale + 1
-    if scale > SCALES[0] and qp < _border(scale - 1, lost) - STEP_BACK_QP[scale]:
+    if scale > SCALES[0] and qp < FINER_BELOW_QP[scale] + _worth(lost.at(scale)):
         return scale - 1
     return scale
-
-
-def _border(scale: int, lost: LostDetail) -> float:
-    """The QP above which a picture looks better at the next scale."""
-    return min(COARSER_ABOVE_QP[scale] + _worth(lost.at(scale + 1)), QP_NEAR_LAST)
 
 
 def _worth(detail: float) -> float:
