@@ -30,6 +30,8 @@ PRESETS = (
 RESTORED_PARAMS = (
     "sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2", "aq-strength=0.5",
 )  # fmt: skip
+# What ultrafast and superfast leave out and QP offsets need; the default of the others.
+OFFSET_PARAMS = ("aq-mode=2", "aq-strength=1")
 # QP over what x265 chooses, by place after the IRAP modulo four: what later pictures lean on is
 # coded better than what they do not (hierarchical P; docs/decisions.md)
 CASCADE = (0.0, 4.0, 3.0, 4.0)
@@ -60,7 +62,8 @@ class CodedPicture:
 class CarrierEncoder:
     """x265, tuned for zero latency, at a bitrate (bit/s), a CRF or a fixed QP.
 
-    `restored`: for pictures that a network restores, not for people's eyes.
+    `restored`: for pictures that a network restores, not for people's eyes. `steered`: at a CRF
+    that means the same QP in every scene, with an offset for each picture (`RatedEncoder`).
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class CarrierEncoder:
         qp: int | None = None,
         preset: str = "medium",
         restored: bool = False,
+        steered: bool = False,
         keyframe_interval: int = KEYFRAME_INTERVAL,
         threads: int = 2,
     ) -> None:
@@ -94,8 +98,12 @@ class CarrierEncoder:
             f"wpp={int(threads > 1 and width * height >= WAVEFRONT_PIXELS)}",
             "colorprim=bt709", "transfer=bt709", "colormatrix=bt709", "range=limited",
         ]  # fmt: skip
+        if restored or steered:
+            params += OFFSET_PARAMS
         if restored:
             params += RESTORED_PARAMS
+        if steered:
+            params.append("qcomp=1")  # x265 would answer an offset by a lower QP otherwise
         if bitrate_bps is not None:
             kbps = max(1, round(bitrate_bps / 1000))
             vbv = max(1, round(kbps * VBV_SECONDS))
@@ -116,19 +124,35 @@ class CarrierEncoder:
             raise CarrierError(f"x265 refused {width}x{height}: {error}") from error
         self._context = context
         self._interval = keyframe_interval
-        self._offset = QpOffset(width, height, context.time_base) if restored else None
+        marks = restored or steered
+        self._offset = QpOffset(width, height, context.time_base) if marks else None
+        self._restored = restored
         self._place = 0  # of the next picture, after the IRAP
         self._qps: deque[float] = deque(maxlen=len(CASCADE))
 
-    def encode(self, planes: Planes, number: int, *, irap: bool = False) -> list[CodedPicture]:
-        """Encode one picture; `number` must rise. With `irap` the picture starts anew (IDR)."""
+    def next_place(self, *, irap: bool = False) -> int:
+        """Place of the next picture in its cascade; -1 for an IRAP, due or asked for."""
+        is_irap = irap or self._place in (0, self._interval)
+        return -1 if is_irap else self._place % len(CASCADE)
+
+    def cascade_offset(self, place: int) -> float:
+        """QPs that a picture of a place gets for the sake of the others."""
+        if not self._restored:
+            return 0.0
+        return IRAP_OFFSET if place < 0 else CASCADE[place]
+
+    def encode(
+        self, planes: Planes, number: int, *, irap: bool = False, offset: float = 0.0
+    ) -> list[CodedPicture]:
+        """Encode one picture; `number` must rise. With `irap` the picture starts anew (IDR).
+
+        `offset` (QPs) adds to what the picture's place gives it; for a steered encoder.
+        """
         picture = planes_to_video_frame(planes)
-        if irap or self._place == self._interval:
-            self._place = 0
+        place = self.next_place(irap=irap)
         if self._offset is not None:
-            offset = CASCADE[self._place % len(CASCADE)] if self._place else IRAP_OFFSET
-            picture = self._offset.mark(picture, offset)
-        self._place += 1
+            picture = self._offset.mark(picture, self.cascade_offset(place) + offset)
+        self._place = 1 if place < 0 else self._place + 1
         picture.pts = number
         if irap:
             picture.pict_type = PictureType.I
