@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
 from link.errors import WireError
 from link.packet import MediaPacket
@@ -79,6 +80,11 @@ class SendHistory:
             return None
         entry.sent_us = now_us
         return entry.packet
+
+    def recent(self, count: int) -> list[MediaPacket]:
+        """The last `count` packets, newest first, whenever they were sent again."""
+        newest = islice(reversed(self._entries.values()), count)
+        return [entry.packet for entry in newest]
 
     def _evict(self, now_us: int) -> None:
         while self._entries:

@@ -23,6 +23,7 @@ from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import ReceiverStats
 from link.transport import MediaTransport, monotonic_us
+from link.twcc import ArrivalLog, Feedback, TransportFeedback
 from link.unit_queue import UnitQueue
 
 MAX_QUEUED_UNITS = 64
@@ -30,6 +31,8 @@ MAX_QUEUED_BYTES = 16 << 20
 PLI_INTERVAL_US = 300_000
 REPORT_INTERVAL_US = 500_000  # keeps the sender's own probing quiet
 FEEDBACK_TICK_S = 0.01  # of retry timers
+ARRIVALS_US = (50_000, 100_000)  # between reports of arrivals: of several packets, of any
+ARRIVALS_SEVERAL = 4
 SOURCE_SILENCE_US = 500_000  # then another SSRC may take over
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,8 @@ class MediaReceiver:
         self._jitter = JitterBuffer()
         self._earlier = JitterCounts()  # of sources before the present one
         self._statistics = reports.ReceptionStatistics()
+        self._arrivals = ArrivalLog()
+        self._arrivals_us = 0  # when they were reported last
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
         self._ready = asyncio.Event()
         self._gap = False  # units in front of the next one to be queued were dropped here
@@ -64,6 +69,7 @@ class MediaReceiver:
         self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
         self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
         self._bytes = self._packets = self._nacks = self._plis = self._dropped = 0
+        transport.expect_transport_numbers(video.transport_cc_id)
         transport.attach(self)
 
     def start(self) -> None:
@@ -130,6 +136,9 @@ class MediaReceiver:
     def on_rtp(self, packet: RtpPacket, now_us: int) -> None:
         self._packets += 1
         self._bytes += len(packet.payload)
+        number = packet.extensions.transport_sequence_number
+        if number is not None:
+            self._arrivals.add(number, now_us)
         if packet.payload_type == self._video.payload_type:
             if self._is_our_source(packet.ssrc, now_us):
                 self._media_us = now_us
@@ -148,6 +157,9 @@ class MediaReceiver:
                 self._statistics.add_sender_report(packet.sender_info.ntp_timestamp, now_us)
             elif isinstance(packet, RtcpByePacket) and self._concerns_us(packet):
                 self.end("the sender said goodbye")
+
+    def on_feedback(self, feedback: Feedback, now_us: int) -> None:
+        """Nothing is sent that it could be about."""
 
     def on_closed(self, reason: str) -> None:
         self.end(reason)
@@ -196,7 +208,8 @@ class MediaReceiver:
         while True:
             now_us = monotonic_us()
             self._put_out(now_us)
-            packets = self._feedback(now_us)
+            packets: list[AnyRtcpPacket | TransportFeedback] = list(self._feedback(now_us))
+            packets += self._arrival_report(now_us)
             if self._report_limit.allow(now_us):
                 packets.insert(0, self._report(now_us))
             for packet in packets:
@@ -217,6 +230,16 @@ class MediaReceiver:
             self._plis += 1
             packets.append(reports.pli(self._ssrc, media_ssrc))
         return packets
+
+    def _arrival_report(self, now_us: int) -> list[TransportFeedback]:
+        several = len(self._arrivals) >= ARRIVALS_SEVERAL
+        if now_us - self._arrivals_us < ARRIVALS_US[0 if several else 1]:
+            return []
+        feedback = self._arrivals.take()
+        if feedback is None:
+            return []
+        self._arrivals_us = now_us
+        return [TransportFeedback(self._ssrc, self._media_ssrc or 0, feedback)]
 
     def _report(self, now_us: int) -> RtcpRrPacket:
         if self._media_ssrc is None:

@@ -25,6 +25,7 @@ from aiortc.rtp import (
 )
 
 from link.sequence import RTP_CLOCK_HZ, difference, unwrap_sequence
+from link.twcc import TransportFeedback
 
 MAX_NACKS_PER_PACKET = 200  # 800 bytes at most, however they are spread
 _NTP_EPOCH_OFFSET_S = 2_208_988_800  # 1900 to 1970
@@ -52,7 +53,7 @@ def round_trip_us(report: RtcpReceiverInfo, unix_us: int) -> int | None:
     return max(0, spent) * 1_000_000 >> 16
 
 
-def compound(ssrc: int, cname: str, packets: Sequence[AnyRtcpPacket]) -> bytes:
+def compound(ssrc: int, cname: str, packets: Sequence[AnyRtcpPacket | TransportFeedback]) -> bytes:
     """`packets` with what a compound packet begins with: a report, if an empty one, and SDES."""
     sdes = RtcpSdesPacket([RtcpSourceInfo(ssrc, [(_SDES_CNAME, cname.encode())])])
     rest = list(packets)

@@ -18,6 +18,7 @@ from aiortc import RTCDtlsParameters, RTCIceCandidate, RTCIceParameters, RTCRtpC
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from link.errors import LinkError, WireError
+from link.twcc import EXTENSION_URI
 
 SDP_MAX_BYTES = 64 * 1024
 NETWORK_ID_BYTES = 8
@@ -31,6 +32,8 @@ NETWORKS_ATTRIBUTE = "a=x-denc-networks:"
 _SENDS = ("sendonly", "sendrecv", None)  # no attribute means sendrecv (RFC 3264, section 5.1)
 _RECEIVES = ("recvonly", "sendrecv", None)
 _PAYLOAD_TYPES = (*range(35, 64), *range(96, 128))
+_EXTENSION_IDS = range(1, 15)  # of one-byte headers (RFC 8285, section 4.2)
+_TRANSPORT_CC_LINE = re.compile(rf"a=extmap:\d{{1,3}}(/\w+)? {re.escape(EXTENSION_URI)}")
 # What aiortc's parser lets out for malformed text.
 _PARSER_ERRORS = (
     AssertionError,
@@ -72,6 +75,7 @@ class VideoParameters:
     fir: bool
     network_ids: tuple[bytes, ...]
     format_parameters: tuple[tuple[str, str], ...] = tuple(H265_PARAMETERS.items())
+    transport_cc_id: int | None = None  # header extension of transport-wide feedback, both agreed
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _checked_lines(text: str) -> list[str]:
     lines = [
         re.sub(r";[ \t]+", ";", line) if line.startswith("a=fmtp") else line
         for line in text.splitlines()
-        if not line.startswith(unused)
+        if not line.startswith(unused) or _TRANSPORT_CC_LINE.fullmatch(line)
     ]
     if len(lines) > MAX_LINES:
         raise SdpError(f"SDP of more than {MAX_LINES} lines")
@@ -194,7 +198,15 @@ def _video(codec: RTCRtpCodecParameters, media: MediaDescription) -> VideoParame
         fir=("ccm", "fir") in feedback,
         network_ids=(),
         format_parameters=tuple(kept),
+        transport_cc_id=_transport_cc_id(media) if ("transport-cc", None) in feedback else None,
     )
+
+
+def _transport_cc_id(media: MediaDescription) -> int | None:
+    for extension in media.rtp.headerExtensions:
+        if extension.uri == EXTENSION_URI and extension.id in _EXTENSION_IDS:
+            return extension.id
+    return None
 
 
 def _rtx_payload_type(payload_type: int, media: MediaDescription) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiortc import RTCRtpCodecParameters
+from aiortc import RTCRtpCodecParameters, RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription, SsrcDescription
 
@@ -14,11 +14,14 @@ from link.sdp import (
     TransportParameters,
     VideoParameters,
 )
+from link.twcc import EXTENSION_URI
 
 OFFER_PAYLOAD_TYPE = 96
 OFFER_RTX_PAYLOAD_TYPE = 97
+OFFER_TRANSPORT_CC_ID = 3
 _FEEDBACK = (("nack", None), ("nack", "pli"), ("ccm", "fir"))
-_SENDER_FEEDBACK = (*_FEEDBACK, ("goog-remb", None))
+_TRANSPORT_CC = ("transport-cc", None)
+_SENDER_FEEDBACK = (*_FEEDBACK, ("goog-remb", None), _TRANSPORT_CC)
 _DISCARD_PORT = 9  # the addresses stand in the candidates (RFC 8829, section 5.2.1)
 
 
@@ -43,6 +46,7 @@ def make_offer(
         pli=True,
         fir=True,
         network_ids=tuple(network_ids),
+        transport_cc_id=OFFER_TRANSPORT_CC_ID,
     )
     media = _video_section(transport, video, "sendonly")
     media.rtp.codecs[0].rtcpFeedback = [RTCRtcpFeedback(*item) for item in _SENDER_FEEDBACK]
@@ -85,6 +89,9 @@ def _video_section(
     media.direction = direction
     media.rtp.muxId = video.mid
     media.rtp.codecs = _codecs(video)
+    if video.transport_cc_id is not None:
+        extension = RTCRtpHeaderExtensionParameters(id=video.transport_cc_id, uri=EXTENSION_URI)
+        media.rtp.headerExtensions = [extension]
     media.fmt = [codec.payloadType for codec in media.rtp.codecs]
     media.ice = transport.ice
     media.dtls = transport.dtls
@@ -98,10 +105,11 @@ def _codecs(video: VideoParameters) -> list[RTCRtpCodecParameters]:
         ("nack", None): video.nack,
         ("nack", "pli"): video.pli,
         ("ccm", "fir"): video.fir,
+        _TRANSPORT_CC: video.transport_cc_id is not None,
     }
     h265 = RTCRtpCodecParameters("video/H265", CLOCK_RATE_HZ, payloadType=video.payload_type)
     h265.parameters = dict(video.format_parameters)
-    h265.rtcpFeedback = [RTCRtcpFeedback(*item) for item in _FEEDBACK if wanted[item]]
+    h265.rtcpFeedback = [RTCRtcpFeedback(*item) for item, agreed in wanted.items() if agreed]
     if video.rtx_payload_type is None:
         return [h265]
     rtx = RTCRtpCodecParameters("video/rtx", CLOCK_RATE_HZ, payloadType=video.rtx_payload_type)

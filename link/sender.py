@@ -1,7 +1,9 @@
 """The sending end of a session: access units in, RTP out, feedback answered.
 
 send() -> UnitQueue -> packetize -+-> Pacer -> SRTP -> the peer
-               retransmissions ---+     |
+               retransmissions ---+     |                 |
+               probes ------------+     |                 v
+                                        |    feedback -> PathControl -> on_bitrate, the pacer
                                         +-> SendHistory <- NACK
 """
 
@@ -35,6 +37,7 @@ from link.history import SendHistory, rtx_payload
 from link.nal import split_annexb
 from link.pacer import Pacer
 from link.packet import MediaPacket
+from link.path_control import PathControl
 from link.payload import DEFAULT_MAX_PAYLOAD_BYTES, packetize
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
@@ -42,13 +45,18 @@ from link.sequence import RTP_CLOCK_HZ
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import SenderStats
 from link.transport import MediaTransport, monotonic_us
+from link.twcc import Feedback, extension_map
 from link.unit_queue import UnitQueue
 
-DEFAULT_PACING_BPS = 20_000_000  # until set_bitrate
+DEFAULT_PACING_BPS = 20_000_000  # until set_max_bitrate
+CONTROL_TICK_S = 0.05
+BITRATE_STEP = 0.02  # a change of the encoder's rate that is worth telling
+PADDING_PACKETS = 8  # of the last ones: what a probe sends again
 IRAP_REQUEST_INTERVAL_US = 300_000
 REPORT_INTERVAL_S = 1.0
 MAX_QUEUED_RETRANSMISSIONS = 512
-_HEADER_BYTES = 12 + 16 + 28  # RTP, SRTP tag, UDP and IPv4: what pacing counts on top of a payload
+_OUTER_BYTES = 16 + 28  # SRTP tag, UDP and IPv4
+_HEADER_BYTES = 12 + _OUTER_BYTES  # what pacing counts on top of a payload
 
 
 class MediaSender:
@@ -65,19 +73,25 @@ class MediaSender:
         *,
         on_irap_request: Callable[[], None],
         on_closed: Callable[[str], Awaitable[None]],
+        on_bitrate: Callable[[int], None] = lambda bitrate_bps: None,
     ) -> None:
         self.peer_network_ids = video.network_ids
         self._transport = transport
         self._video = video
         self._ssrcs = ssrcs
         self._on_irap_request = on_irap_request
+        self._on_bitrate = on_bitrate
         self._on_session_closed = on_closed
         self._life = SessionLife(self._clean_up)
         self._units = UnitQueue()
         self._media: deque[MediaPacket] = deque()
         self._retransmissions: deque[MediaPacket] = deque()
         self._history = SendHistory()
+        self._padding: deque[MediaPacket] = deque()
         self._pacer = Pacer(DEFAULT_PACING_BPS)
+        self._path: PathControl | None = None
+        self._told_bps = 0
+        self._extensions = extension_map(video.transport_cc_id)
         self._irap_limit = reports.RateLimit(IRAP_REQUEST_INTERVAL_US)
         self._wake = asyncio.Event()
         self._sequence = secrets.randbits(16)
@@ -111,10 +125,18 @@ class MediaSender:
         self._wake.set()
         return dropped == 0
 
-    def set_bitrate(self, bitrate_bps: int) -> None:
-        """Rate at which packets leave, headers and retransmissions included. Give it room above
-        the encoder's own rate: an access unit should not take longer than its frame interval."""
-        self._pacer.set_bitrate(bitrate_bps, monotonic_us())
+    def set_max_bitrate(self, bitrate_bps: int) -> None:
+        """The most that the encoder will use. From now on the path is watched, packets leave at
+        its pace, and `on_bitrate` hears what the encoder may use, at once and after changes."""
+        if self._path is not None:
+            self._path.set_most(bitrate_bps)
+        else:
+            self._path = PathControl(
+                bitrate_bps,
+                has_feedback=self._video.transport_cc_id is not None,
+                may_probe=self._video.rtx_payload_type is not None,
+            )
+            self._life.spawn(self._control_loop(self._path))
 
     def stats(self) -> SenderStats:
         waiting = len(self._units) + self._units.size_bytes // DEFAULT_MAX_PAYLOAD_BYTES
@@ -130,6 +152,8 @@ class MediaSender:
             queue_packets=waiting + len(self._media) + len(self._retransmissions),
             units_dropped=self._dropped,
             remb_bps=self._remb_bps,
+            target_bps=None if self._path is None else self._path.target_bps,
+            media_bps=None if self._path is None else self._path.media_bps,
             datagrams_refused=self._transport.datagrams_refused,
         )
 
@@ -158,6 +182,10 @@ class MediaSender:
             elif isinstance(packet, RtcpByePacket):
                 self._life.end("the receiver said goodbye")
 
+    def on_feedback(self, feedback: Feedback, now_us: int) -> None:
+        if self._path is not None:
+            self._path.on_feedback(feedback, now_us)
+
     def on_closed(self, reason: str) -> None:
         self._life.end(reason)
 
@@ -167,6 +195,8 @@ class MediaSender:
                 self._fraction_lost = block.fraction_lost / 256
                 rtt_us = reports.round_trip_us(block, _unix_us())
                 self._rtt_us = self._rtt_us if rtt_us is None else rtt_us
+                if self._path is not None:
+                    self._path.on_report(self._fraction_lost, monotonic_us())
 
     def _on_nack(self, packet: RtcpRtpfbPacket, now_us: int) -> None:
         if packet.media_ssrc != self._ssrcs.media:
@@ -191,6 +221,8 @@ class MediaSender:
                 self._remb_bps = unpack_remb_fci(packet.fci)[0]
             except (ValueError, struct.error):
                 return  # some other application layer feedback
+            if self._path is not None:
+                self._path.on_remb(self._remb_bps)
 
     def _request_irap(self) -> None:
         if self._irap_limit.allow(monotonic_us()):
@@ -200,7 +232,7 @@ class MediaSender:
 
     async def _send_loop(self) -> None:
         while True:
-            queue = self._retransmissions or self._next_media()
+            queue = self._retransmissions or self._next_media() or self._next_padding()
             if not queue:
                 self._wake.clear()
                 await self._wake.wait()
@@ -211,10 +243,10 @@ class MediaSender:
                 await asyncio.sleep(delay_us / 1e6)
                 continue  # a retransmission may have come, and goes first
             self._pacer.spend(size, monotonic_us())
-            if queue is self._retransmissions:
-                await self._send_again(queue.popleft())
-            else:
+            if queue is self._media:
                 await self._send_first(queue.popleft())
+            else:
+                await self._send_again(queue.popleft())
 
     def _next_media(self) -> deque[MediaPacket]:
         """Packets of the access unit under way, or of the next one; empty when there is none."""
@@ -233,17 +265,25 @@ class MediaSender:
                 self._sequence = (self._sequence + 1) & 0xFFFF
         return self._media
 
+    def _next_padding(self) -> deque[MediaPacket]:
+        """Of a probe that is under way: packets that were sent, once more."""
+        if self._path is None or not self._path.wants_padding:
+            self._padding.clear()
+        elif not self._padding:
+            self._padding.extend(self._history.recent(PADDING_PACKETS))
+        return self._padding
+
     async def _send_first(self, packet: MediaPacket) -> None:
         self._history.add(packet, monotonic_us())
         self._packets += 1
         self._octets += len(packet.payload)
         self._last_sent = packet.timestamp, _unix_us()
-        await self._transport.send(self._rtp(packet))
+        await self._send_rtp(self._rtp(packet), len(packet.payload))
 
     async def _send_again(self, packet: MediaPacket) -> None:
         self._retransmitted += 1
         if self._video.rtx_payload_type is None:
-            await self._transport.send(self._rtp(packet))
+            await self._send_rtp(self._rtp(packet), 0)
             return
         rtx = RtpPacket(
             payload_type=self._video.rtx_payload_type,
@@ -254,9 +294,18 @@ class MediaSender:
             payload=rtx_payload(packet.sequence, packet.payload),
         )
         self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
-        await self._transport.send(rtx.serialize())
+        await self._send_rtp(rtx, 0)
 
-    def _rtp(self, packet: MediaPacket) -> bytes:
+    async def _send_rtp(self, packet: RtpPacket, media_bytes: int) -> None:
+        """`media_bytes` of it are media sent for the first time."""
+        if self._path is not None:
+            packet.extensions.transport_sequence_number = self._path.next_number
+        data = packet.serialize(self._extensions)
+        if self._path is not None:
+            self._path.sent(len(data) + _OUTER_BYTES, media_bytes, monotonic_us())
+        await self._transport.send(data)
+
+    def _rtp(self, packet: MediaPacket) -> RtpPacket:
         return RtpPacket(
             payload_type=self._video.payload_type,
             marker=int(packet.marker),
@@ -264,7 +313,19 @@ class MediaSender:
             timestamp=packet.timestamp,
             ssrc=self._ssrcs.media,
             payload=packet.payload,
-        ).serialize()
+        )
+
+    async def _control_loop(self, path: PathControl) -> None:
+        while True:
+            now_us = monotonic_us()
+            path.on_tick(now_us)
+            self._pacer.set_bitrate(path.pacing_bps, now_us)
+            media_bps = path.media_bps
+            if abs(media_bps - self._told_bps) > BITRATE_STEP * self._told_bps:
+                self._told_bps = media_bps
+                self._on_bitrate(media_bps)
+            self._wake.set()  # of a probe
+            await asyncio.sleep(CONTROL_TICK_S)
 
     async def _report_loop(self) -> None:
         while True:

@@ -18,6 +18,8 @@ class SenderStats:
     units_dropped: int
     remb_bps: int | None
     datagrams_refused: int  # garbage, forged, or from strangers
+    target_bps: int | None = None  # what the path takes, on the wire; None: it is not watched
+    media_bps: int | None = None  # of it, for the encoder
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import Unreachable
 from link.sdp import MAX_CANDIDATES, TransportParameters
+from link.twcc import Feedback, extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
@@ -48,6 +49,7 @@ class MediaHandler(Protocol):
 
     def on_rtp(self, packet: RtpPacket, now_us: int) -> None: ...
     def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None: ...
+    def on_feedback(self, feedback: Feedback, now_us: int) -> None: ...
     def on_closed(self, reason: str) -> None: ...
 
 
@@ -173,13 +175,14 @@ class _Dtls(RTCDtlsTransport):
         super().__init__(ice, [RTCCertificate.generateCertificate()])
         self._consent = consent
         self.handler: MediaHandler | None = None
+        self.extensions = extension_map(None)
         self.packets_malformed = 0
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
         now_us = monotonic_us()
         self._consent.heard(now_us)
         try:
-            packet = RtpPacket.parse(data)
+            packet = RtpPacket.parse(data, self.extensions)
         except (ValueError, struct.error):
             self.packets_malformed += 1
             return
@@ -196,6 +199,8 @@ class _Dtls(RTCDtlsTransport):
             return
         if self.handler is not None:
             self.handler.on_rtcp(packets, now_us)
+            for feedback in feedbacks_in(data):
+                self.handler.on_feedback(feedback, now_us)
 
 
 class MediaTransport:
@@ -279,6 +284,10 @@ class MediaTransport:
             if _is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
                 self._remote_candidates += 1
                 await self._ice.addRemoteCandidate(candidate)
+
+    def expect_transport_numbers(self, extension_id: int | None) -> None:
+        """Reads the transport-wide numbers of what arrives, at the header extension agreed on."""
+        self._dtls.extensions = extension_map(extension_id)
 
     def attach(self, handler: MediaHandler) -> None:
         """`handler` gets what arrives. Before `connect`: the peer may send at once."""

@@ -35,19 +35,21 @@ async def publish(
     token: str | None,
     network_ids: Sequence[bytes],
     on_irap_request: Callable[[], None],
+    on_bitrate: Callable[[int], None] = lambda bitrate_bps: None,
     timeout_s: float = 10,
 ) -> MediaSender:
     """Connects to the WHIP endpoint at `url` (http or https) and gives the running sender.
 
     `on_irap_request` is called on the event loop whenever the next access unit should be an IRAP,
-    for the first time before this returns; `network_ids` (8 bytes each) go into the offer.
+    for the first time before this returns; `on_bitrate` hears what the encoder may use, after
+    `set_max_bitrate`; `network_ids` (8 bytes each) go into the offer.
     Raises Unreachable when nobody answers within `timeout_s`, Refused(status, message) when the
     endpoint says no, SignallingError for a URL or an answer that makes no sense.
     """
     if not _is_http(url):
         raise SignallingError(f"{url!r} is no http or https URL of a WHIP endpoint")
     client = _WhipClient(url, token, asyncio.get_running_loop().time() + timeout_s)
-    return await client.connect(network_ids, on_irap_request)
+    return await client.connect(network_ids, on_irap_request, on_bitrate)
 
 
 class _WhipClient:
@@ -60,7 +62,10 @@ class _WhipClient:
         self._session_url: str | None = None
 
     async def connect(
-        self, network_ids: Sequence[bytes], on_irap_request: Callable[[], None]
+        self,
+        network_ids: Sequence[bytes],
+        on_irap_request: Callable[[], None],
+        on_bitrate: Callable[[int], None],
     ) -> MediaSender:
         loopback = await self._in_time(_is_loopback(self._url))
         transport = MediaTransport(controlling=True, loopback=loopback)
@@ -74,6 +79,7 @@ class _WhipClient:
                 answer.video,
                 ssrcs,
                 on_irap_request=on_irap_request,
+                on_bitrate=on_bitrate,
                 on_closed=self._on_closed,
             )
             role = "client" if answer.transport.dtls.role == "server" else "server"

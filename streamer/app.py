@@ -125,6 +125,7 @@ class _Streamer:
                     network.network_id,
                     config.max_bitrate,
                     self._carrier.request_irap,
+                    self._carrier.set_bitrate,
                     figures,
                 )
             )

@@ -11,8 +11,9 @@ from daemon.bounded_queue import BoundedQueue
 from daemon.errors import RunError
 from daemon.figures import Figures
 from daemon.log import event
-from engines.carrier import CarrierEncoder, CodedPicture
+from engines.carrier import CodedPicture
 from engines.errors import CarrierError
+from engines.rated_carrier import RatedEncoder
 from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
 from streamer.effort import Effort
@@ -23,6 +24,7 @@ from streamer.scale_control import ScaleControl
 from streamer.side_info import SideInfoWriter
 
 PENDING_MAX = 16  # pictures inside the encoder; it holds one at the most
+DEBT_MAX_S = 0.4  # of the rate; then pictures are left out until it is paid
 FAILURES_MAX = 5  # of the encoder in a row, then something is wrong with this machine
 
 _log = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 class CarrierSettings:
     """Of x265."""
 
-    bitrate_bps: int
+    bitrate_bps: int  # to begin with
     preset: str | None  # None: as far as the machine holds the frame rate
     threads: int
     paced: bool  # pictures come at their rate, whether they are wanted or not
@@ -64,6 +66,7 @@ class Carrier:
         guiding: Guiding | None = None,
     ) -> None:
         self._settings = settings
+        self._bitrate_bps = settings.bitrate_bps
         self._scale = scale
         self._latents = latents
         self._deliver = deliver
@@ -73,7 +76,7 @@ class Carrier:
         self._side_info = SideInfoWriter(network_id)
         self._restored = network_id != NO_NETWORK
         self._effort = Effort(settings.preset, restored=self._restored, paced=settings.paced)
-        self._encoder: CarrierEncoder | None = None
+        self._encoder: RatedEncoder | None = None
         self._format: tuple[int, int, float] | None = None
         self._preset = ""
         self._pending: dict[int, LatentShot] = {}
@@ -82,6 +85,10 @@ class Carrier:
     def request_irap(self) -> None:
         """Make the next picture one that decoding can start at; from any thread."""
         self._gate.request()
+
+    def set_bitrate(self, bitrate_bps: int) -> None:
+        """The rate from the next picture on; from any thread."""
+        self._bitrate_bps = bitrate_bps
 
     def run(self) -> None:
         """Code until the latents end. Raises RunError when the encoder cannot go on."""
@@ -110,17 +117,21 @@ class Carrier:
             self._close()
             self._format = shape
             preset = self._effort.preset(latent.scale)
-            self._encoder = CarrierEncoder(
+            self._encoder = RatedEncoder(
                 *shape,
-                bitrate_bps=self._settings.bitrate_bps,
+                bitrate_bps=self._bitrate_bps,
                 preset=preset,
                 restored=self._restored,
                 threads=self._settings.threads,
             )
             self._show(preset)
+        self._encoder.set_bitrate(self._bitrate_bps)
+        if self._encoder.debt_s(latent.captured_us) > DEBT_MAX_S:
+            self._figures.add("frames_skipped")
+            return
         self._pending[latent.number] = shot
         irap = self._gate.take(latent.captured_us)
-        self._out(self._encoder.encode(latent.planes, latent.number, irap=irap))
+        self._out(self._encoder.encode(latent.planes, latent.number, latent.captured_us, irap=irap))
         while len(self._pending) > PENDING_MAX:
             self._pending.pop(next(iter(self._pending)))
 

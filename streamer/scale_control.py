@@ -18,6 +18,8 @@ LOOK_EVERY_US = 500_000  # of capture time
 LOOK_SHARE = 0.3  # of a new look at the detail, beside the earlier ones
 WINDOW_US = 2_000_000  # of capture time
 PICTURES_MIN = 10  # of a window
+URGENT_QP = 49.0  # x265 can go no further: pictures will be left out
+URGENT_WINDOW_US = 600_000
 PATIENCE_US = (WINDOW_US, 10_000_000, 60_000_000)  # before the first, second, later reversals
 
 
@@ -72,7 +74,9 @@ class ScaleControl:
             if irap:
                 return
             self._window.append((captured_us, qp))
-            if captured_us - self._window[0][0] < WINDOW_US or len(self._window) < PICTURES_MIN:
+            urgent = min(q for _, q in self._window) >= URGENT_QP
+            window_us = URGENT_WINDOW_US if urgent else WINDOW_US
+            if captured_us - self._window[0][0] < window_us or len(self._window) < PICTURES_MIN:
                 return
             qp = sum(q for _, q in self._window) / len(self._window)
             self._decide(better_scale(self._scale, qp, self._lost), captured_us)

@@ -23,8 +23,6 @@ from streamer.carrier import CodedUnit
 HANDOVER_MAX = 64  # access units between the encoder's thread and the event loop
 DRAIN_S, DRAIN_STEP_S = 1.0, 0.02  # for the last access units to leave
 FIGURES_INTERVAL_S = 0.5
-PACING_FACTOR = 3  # an IRAP is larger than the others, and late is worse than bursty
-PACING_MIN_BPS = 1_000_000
 STABLE_S = 5.0  # a session that lived this long starts the back-off again
 UNAUTHORIZED = (401, 403)
 CONNECTING, CONNECTED, WAITING = "connecting", "connected", "waiting"
@@ -38,7 +36,7 @@ class Session(Protocol):
     @property
     def peer_network_ids(self) -> Sequence[bytes]: ...
     def send(self, unit: AccessUnit) -> bool: ...
-    def set_bitrate(self, bitrate_bps: int) -> None: ...
+    def set_max_bitrate(self, bitrate_bps: int) -> None: ...
     def stats(self) -> SenderStats: ...
     async def wait_closed(self) -> str: ...
     async def close(self) -> None: ...
@@ -54,6 +52,7 @@ class Publish(Protocol):
         token: str | None,
         network_ids: Sequence[bytes],
         on_irap_request: Callable[[], None],
+        on_bitrate: Callable[[int], None],
     ) -> Awaitable[Session]: ...
 
 
@@ -71,6 +70,7 @@ class Send:
         network_id: bytes,
         bitrate_bps: int,
         request_irap: Callable[[], None],
+        set_bitrate: Callable[[int], None],
         figures: Figures,
         *,
         publish: Publish = link_publish,
@@ -81,6 +81,7 @@ class Send:
         self._network_id = network_id
         self._bitrate_bps = bitrate_bps
         self._request_irap = request_irap
+        self._set_bitrate = set_bitrate
         self._figures = figures
         self._publish = publish
         self._backoff = Backoff(rng or random.Random())
@@ -114,6 +115,7 @@ class Send:
                     token=self._token,
                     network_ids=(self._network_id,),
                     on_irap_request=self._request_irap,
+                    on_bitrate=self._set_bitrate,
                 )
             except Refused as error:
                 if error.status in UNAUTHORIZED:
@@ -139,10 +141,10 @@ class Send:
     async def _serve(self, session: Session) -> None:
         """One session, from its first IRAP to its end."""
         started = time.monotonic()
-        session.set_bitrate(max(PACING_FACTOR * self._bitrate_bps, PACING_MIN_BPS))
         self._enter(CONNECTED, "connected")
         self._check_networks(session)
         self._session = session
+        session.set_max_bitrate(self._bitrate_bps)
         self._request_irap()
         figures = asyncio.ensure_future(self._show_figures(session))
         try:
@@ -150,6 +152,7 @@ class Send:
         finally:
             figures.cancel()
         self._session = None
+        self._set_bitrate(self._bitrate_bps)  # a recording goes on
         if time.monotonic() - started >= STABLE_S:
             self._backoff.reset()
         self._enter(WAITING, "the session ended: connecting again", why)
@@ -175,6 +178,8 @@ class Send:
             if stats.rtt_ms is not None:
                 self._figures.set("rtt_ms", round(stats.rtt_ms, 2))
             self._figures.set("fraction_lost", round(stats.fraction_lost, 4))
+            if stats.target_bps is not None:
+                self._figures.set("path_bits_per_s", stats.target_bps)
             self._figures.set("packets_retransmitted", stats.packets_retransmitted)
             await asyncio.sleep(FIGURES_INTERVAL_S)
 

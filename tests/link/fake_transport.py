@@ -16,6 +16,9 @@ class FakeTransport:
         self.bytes_sent = self.datagrams_refused = 0
         self.closed = False
 
+    def expect_transport_numbers(self, extension_id: int | None) -> None:
+        self.extension_id = extension_id
+
     def attach(self, handler: MediaHandler) -> None:
         self.handler = handler
 

@@ -142,8 +142,8 @@ def test_chromes_offer_is_taken_at_its_payload_type_and_its_audio_rejected() -> 
     assert "a=recvonly\r\n" in video
     assert "a=fmtp:50 apt=49\r\n" in video
     assert "level-id=180" in video
-    assert "goog-remb" not in video  # we send neither of the two
-    assert "transport-cc" not in video
+    assert "goog-remb" not in video  # we send none
+    assert "a=rtcp-fb:49 transport-cc\r\n" in video
 
 
 def test_gstreamers_offer_without_rtx_nack_and_candidates_is_taken() -> None:

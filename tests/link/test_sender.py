@@ -104,7 +104,7 @@ async def test_a_nack_brings_the_packet_again_once_per_burst(rtx: int | None) ->
 
 
 async def test_a_storm_of_nacks_is_bounded(bench: Bench) -> None:
-    bench.sender.set_bitrate(50_000)
+    bench.sender.set_max_bitrate(50_000)
     bench.feed(*reports.nacks(PEER, SSRCS.media, list(range(65_536))))
     assert bench.sender.stats().queue_packets <= MAX_QUEUED_RETRANSMISSIONS
 

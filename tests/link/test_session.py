@@ -293,7 +293,7 @@ async def test_a_full_queue_drops_and_asks_for_an_irap() -> None:
     units = access_units(60)
     async with serving(consumer) as server:
         sender = await connect(server, irap=irap)
-        sender.set_bitrate(200_000)
+        sender.set_max_bitrate(200_000)
         taken = [sender.send(unit) for unit in units]
         assert not all(taken)
         assert sender.stats().units_dropped >= taken.count(False)

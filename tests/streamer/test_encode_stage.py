@@ -1,15 +1,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from small_clips import H, W, frame
 
 from daemon.bounded_queue import BoundedQueue
 from daemon.errors import RunError
 from daemon.figures import Figures
-from engines.carrier import CarrierDecoder, CarrierEncoder
+from engines.carrier import CarrierDecoder
 from engines.codec import open_encoder
 from engines.errors import CarrierError
+from engines.frame import Frame
+from engines.rated_carrier import RatedEncoder
 from link.nal import split_annexb
 from link.side_info import SideInfo, find_side_info
 from streamer import carrier
@@ -62,6 +65,13 @@ class Run:
         self.network.run()
         self.stage.run()
         return self.out
+
+
+def _noisy(number: int) -> Frame:
+    """A picture that takes bits at any QP."""
+    noisy = frame(number, 320, 240)
+    noisy.planes.y[:] += np.random.default_rng(number).integers(0, 12, (240, 320), np.uint8)
+    return noisy
 
 
 def _info(coded: CodedUnit) -> SideInfo:
@@ -166,18 +176,18 @@ def test_auto_scale_follows_what_the_carrier_makes_of_the_picture() -> None:
     assert run.figures.snapshot()["scale"] == 1
 
 
-class _Failing(CarrierEncoder):
+class _Failing(RatedEncoder):
     fails: set[int]
 
-    def encode(self, planes, number, *, irap=False):  # type: ignore[no-untyped-def]
+    def encode(self, planes, number, captured_us, *, irap=False):  # type: ignore[no-untyped-def]
         if number in self.fails:
             raise CarrierError(f"picture {number} broke it")
-        return super().encode(planes, number, irap=irap)
+        return super().encode(planes, number, captured_us, irap=irap)
 
 
 def test_a_carrier_that_fails_starts_anew_with_an_irap(monkeypatch: pytest.MonkeyPatch) -> None:
     _Failing.fails = {3}
-    monkeypatch.setattr(carrier, "CarrierEncoder", _Failing)
+    monkeypatch.setattr(carrier, "RatedEncoder", _Failing)
     run = Run()
     run.put(*range(6))
     assert [c.unit.irap for c in run()] == [True, False, False, True, False]
@@ -186,7 +196,7 @@ def test_a_carrier_that_fails_starts_anew_with_an_irap(monkeypatch: pytest.Monke
 
 def test_a_carrier_that_always_fails_ends_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     _Failing.fails = set(range(100))
-    monkeypatch.setattr(carrier, "CarrierEncoder", _Failing)
+    monkeypatch.setattr(carrier, "RatedEncoder", _Failing)
     run = Run()
     run.put(*range(20))
     with pytest.raises(RunError, match="broke it"):
@@ -200,16 +210,32 @@ def test_the_bitrate_is_kept() -> None:
     assert bits / 4 < 1.3 * 200_000
 
 
+def test_another_bitrate_holds_at_once_and_costs_no_irap() -> None:
+    run = Run(scale=1)
+
+    def deliver(coded: CodedUnit) -> None:
+        run.out.append(coded)
+        if len(run.out) == 50:
+            run.stage.set_bitrate(50_000)
+
+    run.stage._deliver = deliver
+    for number in range(100):
+        run.shots.put(Shot(_noisy(number), 25.0))
+    bits = [8 * len(coded.unit.data) for coded in run()]
+    assert [coded.unit.irap for coded in run.out].count(True) == 1
+    assert sum(bits[25:50]) > 2.5 * sum(bits[52:77])
+
+
 def test_less_effort_is_a_new_carrier_that_begins_with_an_irap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     presets = []
 
-    def noted(*args: Any, **kwargs: Any) -> CarrierEncoder:
+    def noted(*args: Any, **kwargs: Any) -> RatedEncoder:
         presets.append(kwargs["preset"])
-        return CarrierEncoder(*args, **kwargs)
+        return RatedEncoder(*args, **kwargs)
 
-    monkeypatch.setattr(carrier, "CarrierEncoder", noted)
+    monkeypatch.setattr(carrier, "RatedEncoder", noted)
     run = Run()
     run.stage._effort = effort = Effort(None, restored=True, paced=True)
     slow = iter([False] * 4 + [True])

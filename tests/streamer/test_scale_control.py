@@ -9,7 +9,7 @@ from engines.scale import COARSER_ABOVE_QP, FINER_BELOW_QP, better_scale
 from streamer.scale_control import LOOK_EVERY_US, PATIENCE_US, WINDOW_US, ScaleControl
 
 FRAME_US = 40_000
-HARD, EASY = 51.0, 10.0
+HARD, EASY, HOPELESS = 48.0, 10.0, 51.0
 DETAIL = 16.0  # squared levels; worth 12 QP
 
 
@@ -47,6 +47,11 @@ def test_a_hard_picture_gets_a_coarser_scale_step_by_step() -> None:
     assert stream.run(HARD, WINDOW_US) == 2
     assert stream.run(HARD, WINDOW_US) == 3
     assert stream.run(HARD, 10 * WINDOW_US) == 4
+
+
+def test_at_the_end_of_the_qps_nobody_waits_for_the_window() -> None:
+    stream = Stream()
+    assert stream.run(HOPELESS, WINDOW_US) == 4
 
 
 def test_an_easy_picture_gets_a_finer_scale() -> None:

@@ -1,0 +1,261 @@
+"""Congestion control of a sender: how many bits per second the path takes now.
+
+    feedback -> SentLog -> DelayTrend --queue--+
+                              acked rate ------+-> CongestionControl -> target
+                              loss ------------+         ^
+    REMB, receiver reports (peers without feedback) -----+
+
+A standing queue, or a growing one, means that the path is full: the target goes below what arrives,
+the lower the longer the queue, and comes back to just below it once the queue is gone. Without a
+queue it grows, and `link.probing` looks for more. Loss counts only where less rate means less loss:
+a radio link loses packets at any rate. After the ideas of Google congestion control
+(draft-ietf-rmcat-gcc-02) and of SCReAM (RFC 8298) for the standing queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from link.delay_trend import DelayTrend, PathDelay
+from link.sent_log import Fate
+
+ACKED_WINDOW_US = 500_000
+LOSS_WINDOW_US = 1_000_000
+LOSS_PACKETS_MIN = 20
+STANDING_MAX_US = 100_000  # a queue of so long is too long, growing or not
+RISING_US = 40_000  # and of so long, when it grows by RISING_SLOPE
+RISING_SLOPE = 0.1
+DRAINED_US = 30_000
+JITTER_GAIN = 0.1
+JITTERS = (2.0, 3.0)  # of the mean jitter: what a rising, a standing queue must be above
+BACKOFF = 0.85  # of what arrives
+BACKOFF_PER_S = 0.7  # less for each second of queue
+BACKOFF_MIN = 0.1
+SETTLED = 0.9  # of what arrived, once the queue is gone
+DECREASE_INTERVAL_US = 200_000  # and a round trip
+ROUND_TRIP_MAX_US = 300_000  # of it: a long queue must not make us slow
+STUCK_US = 160_000  # more than a round trip of the empty path, while feedback comes
+INCREASE_AFTER_US = 500_000
+GROWTH_PER_S = 0.15
+GROWTH_NEAR_PER_S = 0.04  # near where a queue built up last
+NEAR = 0.85
+NEAR_MEMORY_US = 30_000_000
+AHEAD_OF_ACKED = 1.5
+AHEAD_BPS = 30_000
+LOSS_MAX = 0.10  # above what is lost at any rate
+LOSS_BACKOFF = 0.8
+LOSS_INTERVAL_US = 1_500_000
+LOSS_OURS = 0.7  # of the loss must have stayed for it not to be of our making
+BLACKOUT_US = 250_000  # in which all is lost: no congestion
+SILENCE_US = 600_000  # without feedback while packets leave
+SILENCE_BACKOFF = 0.5
+RTT_GAIN = 0.2
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of the target, bit/s on the wire."""
+
+    least_bps: int
+    most_bps: int
+
+
+class CongestionControl:
+    """`target_bps` counts everything on the wire, headers and retransmissions included."""
+
+    def __init__(self, start_bps: int, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._target = float(min(max(start_bps, bounds.least_bps), bounds.most_bps))
+        self._trend = DelayTrend()
+        self._acked: deque[tuple[int, int]] = deque()  # arrival, bytes
+        self._fates: deque[tuple[int, bool]] = deque()  # sent, lost
+        self._jitter_us = 0.0
+        self._last_delay_us: int | None = None
+        self._rtt_us = 100_000.0
+        self._least_rtt_us: float | None = None
+        self._full_bps: float | None = None  # what arrived when a queue built up last
+        self._full_us = 0
+        self._draining = False
+        self._decreased_us: int | None = None
+        self._updated_us: int | None = None
+        self._loss_trial: tuple[int, float, float] | None = None  # when, target and loss before
+        self._loss_floor = 0.0
+        self._feedback_us: int | None = None
+        self._silence_us = 0  # of the last step back for want of feedback
+        self._before_silence: float | None = None
+        self._remb_bps: int | None = None
+
+    @property
+    def target_bps(self) -> int:
+        return round(min(self._target, self._remb_bps or self._target))
+
+    @property
+    def is_free(self) -> bool:
+        """No queue, and room up to the bound: more may be tried."""
+        return not self._draining and self._target < self._bounds.most_bps
+
+    @property
+    def decreased_us(self) -> int | None:
+        """When the target last went down."""
+        return self._decreased_us
+
+    def set_most(self, most_bps: int) -> None:
+        """A new upper bound."""
+        self._bounds = Bounds(self._bounds.least_bps, max(most_bps, self._bounds.least_bps))
+        self._set(self._target)
+
+    def on_fates(self, fates: Sequence[Fate], now_us: int) -> None:
+        """Feedback came."""
+        if not fates:
+            return
+        self._feedback_us = now_us
+        self._end_silence()
+        for fate in fates:
+            self._take(fate)
+        newest = fates[-1].packet
+        rtt_us = now_us - newest.sent_us
+        self._rtt_us += RTT_GAIN * (rtt_us - self._rtt_us)
+        self._least_rtt_us = min(rtt_us, self._least_rtt_us or rtt_us)
+        delay = self._trend.delay()
+        if self._is_overused(delay):
+            self._back_off(delay.standing_us, self._acked_bps(ACKED_WINDOW_US), now_us)
+        elif self._draining:
+            if delay.standing_us <= max(DRAINED_US, JITTERS[0] * self._jitter_us):
+                self._draining = False
+                if self._full_bps is not None:
+                    self._set(max(self._target, SETTLED * self._full_bps))
+        elif not self._on_loss(self._loss(newest.sent_us), now_us):
+            self._grow(now_us)
+        self._updated_us = now_us
+
+    def on_probed(self, rate_bps: float, *, full: bool) -> None:
+        """A probe arrived at this rate; `full`: more slowly than it was sent."""
+        self._set(max(self._target, (BACKOFF if full else SETTLED) * rate_bps))
+        if full:
+            self._full_bps, self._full_us = rate_bps, self._feedback_us or 0
+
+    def on_remb(self, bitrate_bps: int) -> None:
+        """The receiver's own estimate (draft-alvestrand-rmcat-remb): an upper bound."""
+        self._remb_bps = max(bitrate_bps, self._bounds.least_bps)
+
+    def on_report(self, fraction_lost: float, now_us: int) -> None:
+        """A receiver report of a peer without transport feedback: loss is all it tells."""
+        if self._feedback_us is not None:
+            return
+        if not self._on_loss(fraction_lost, now_us):
+            self._grow(now_us)
+        self._updated_us = now_us
+
+    def on_tick(self, oldest_sent_us: int | None, now_us: int) -> None:
+        """Time passes; `oldest_sent_us` is of the oldest packet that no feedback told of."""
+        if self._feedback_us is None or oldest_sent_us is None:
+            return
+        extra_us = now_us - oldest_sent_us - (self._least_rtt_us or 0)
+        stuck_us = STUCK_US + JITTERS[1] * self._jitter_us
+        if extra_us > stuck_us and now_us - self._feedback_us < STUCK_US:
+            # they crawl: their own feedback would tell too late
+            self._back_off(extra_us, self._acked_bps(STUCK_US), now_us)
+            return
+        waited_us = now_us - max(oldest_sent_us, self._silence_us)
+        if waited_us > SILENCE_US + self._rtt_us:
+            self._before_silence = self._before_silence or self._target
+            self._silence_us = now_us
+            self._set(SILENCE_BACKOFF * self._target)
+
+    def _take(self, fate: Fate) -> None:
+        packet = fate.packet
+        self._fates.append((packet.sent_us, fate.arrived_us is None))
+        while packet.sent_us - self._fates[0][0] > LOSS_WINDOW_US:
+            self._fates.popleft()
+        if fate.arrived_us is None:
+            return
+        self._acked.append((fate.arrived_us, packet.size_bytes))
+        while fate.arrived_us - self._acked[0][0] > ACKED_WINDOW_US:
+            self._acked.popleft()
+        delay_us = fate.arrived_us - packet.sent_us
+        if self._last_delay_us is not None:
+            change_us = min(abs(delay_us - self._last_delay_us), STANDING_MAX_US)
+            self._jitter_us += JITTER_GAIN * (change_us - self._jitter_us)
+        self._last_delay_us = delay_us
+        self._trend.add(packet.sent_us, fate.arrived_us)
+
+    def _acked_bps(self, window_us: int) -> float:
+        """What arrived in the last so many microseconds of the receiver's clock."""
+        if not self._acked:
+            return 0.0
+        since_us = self._acked[-1][0] - window_us
+        return sum(size for at_us, size in self._acked if at_us > since_us) * 8e6 / window_us
+
+    def _is_overused(self, delay: PathDelay) -> bool:
+        rising = max(RISING_US, JITTERS[0] * self._jitter_us)
+        standing = max(STANDING_MAX_US, JITTERS[1] * self._jitter_us)
+        grows = delay.slope > RISING_SLOPE and delay.standing_us > rising
+        return grows or delay.standing_us > standing
+
+    def _back_off(self, queue_us: float, acked_bps: float, now_us: int) -> None:
+        self._full_bps, self._full_us = acked_bps, now_us  # there is a queue: this is what fits
+        wait_us = DECREASE_INTERVAL_US + min(self._rtt_us, ROUND_TRIP_MAX_US)
+        if self._decreased_us is not None and now_us - self._decreased_us < wait_us:
+            return
+        share = max(BACKOFF_MIN, BACKOFF - BACKOFF_PER_S * queue_us / 1e6)
+        self._draining = True
+        self._decreased_us = now_us
+        self._set(min(self._target, share * acked_bps))
+
+    def _grow(self, now_us: int) -> None:
+        if self._decreased_us is not None and now_us - self._decreased_us < INCREASE_AFTER_US:
+            return
+        passed_s = min(now_us - (self._updated_us or now_us), 1_000_000) / 1e6
+        knows = self._full_bps is not None and now_us - self._full_us < NEAR_MEMORY_US
+        is_near = knows and self._target > NEAR * (self._full_bps or 0.0)
+        growth = GROWTH_NEAR_PER_S if is_near else GROWTH_PER_S
+        wanted = self._target * (1 + growth * passed_s)
+        if self._acked:
+            wanted = min(wanted, AHEAD_OF_ACKED * self._acked_bps(ACKED_WINDOW_US) + AHEAD_BPS)
+        self._set(max(self._target, wanted))
+
+    def _loss(self, newest_us: int) -> float:
+        """Share lost in the last second; stretches in which everything was lost do not count."""
+        counted = lost = 0
+        run: list[int] = []
+        for sent_us, is_lost in [*self._fates, (newest_us, False)]:
+            if is_lost:
+                run.append(sent_us)
+                continue
+            if run and run[-1] - run[0] < BLACKOUT_US:
+                lost += len(run)
+                counted += len(run)
+            run.clear()
+            counted += 1
+        return lost / counted if counted >= LOSS_PACKETS_MIN else 0.0
+
+    def _on_loss(self, loss: float, now_us: int) -> bool:
+        """Steps back when more is lost than at any rate. Whether it did, or waits to see."""
+        if self._loss_trial is not None:
+            when_us, target, before = self._loss_trial
+            if now_us - when_us < LOSS_INTERVAL_US:
+                return True
+            self._loss_trial = None
+            if loss >= LOSS_OURS * before:  # less rate did not help: it is the path's own
+                self._loss_floor = loss
+                self._set(target)
+                return True
+        self._loss_floor = min(self._loss_floor, max(loss, self._loss_floor * 0.98))
+        if loss <= self._loss_floor + LOSS_MAX:
+            return False
+        self._loss_trial = now_us, self._target, loss
+        self._decreased_us = now_us
+        self._set(LOSS_BACKOFF * self._target)
+        return True
+
+    def _end_silence(self) -> None:
+        if self._before_silence is not None:
+            self._set(BACKOFF * self._before_silence)
+            self._before_silence = None
+            self._trend.forget()
+            self._acked.clear()
+
+    def _set(self, target: float) -> None:
+        self._target = min(max(target, self._bounds.least_bps), self._bounds.most_bps)

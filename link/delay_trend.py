@@ -1,0 +1,86 @@
+"""What queue has built up on the way, from when packets were sent and when they came.
+
+Only differences of the two clocks count. The smallest one-way delay of the last half minute stands
+for an empty path; what is above it for several bursts in a row is a queue, what is above it once
+is jitter.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+BURST_US = 5_000  # packets sent within it are one burst, told by its last (as in libwebrtc)
+BASE_WINDOW_US = 30_000_000  # clocks drift apart, routes change
+BASE_STEP_US = 1_000_000
+STANDING_US = 160_000  # bursts of so long (or STANDING_BURSTS) must all see a queue
+STANDING_BURSTS = 4
+TREND_US = 500_000
+TREND_BURSTS = 6
+
+
+@dataclass(frozen=True)
+class PathDelay:
+    """`standing_us`: the queue that several bursts saw; `slope`: growth of the delay, us per us."""
+
+    standing_us: int
+    slope: float
+
+
+class DelayTrend:
+    """Fed with every packet that came, in the order of sending."""
+
+    def __init__(self) -> None:
+        self._bursts: deque[tuple[int, int]] = deque()  # sent, one-way delay of the last packet
+        self._lows: deque[tuple[int, int]] = deque()  # second, smallest one-way delay in it
+
+    def add(self, sent_us: int, arrived_us: int) -> None:
+        """One packet; the clocks need not agree."""
+        delay_us = arrived_us - sent_us
+        self._keep_low(sent_us, delay_us)
+        if self._bursts and sent_us - self._bursts[-1][0] < BURST_US:
+            self._bursts[-1] = (self._bursts[-1][0], max(self._bursts[-1][1], delay_us))
+        else:
+            self._bursts.append((sent_us, delay_us))
+        while self._bursts[-1][0] - self._bursts[0][0] > TREND_US and len(self._bursts) > max(
+            TREND_BURSTS, STANDING_BURSTS
+        ):
+            self._bursts.popleft()
+
+    def delay(self) -> PathDelay:
+        """As of the last packet."""
+        if not self._bursts:
+            return PathDelay(0, 0.0)
+        newest_us = self._bursts[-1][0]
+        recent = [d for s, d in self._bursts if newest_us - s <= STANDING_US]
+        if len(recent) < STANDING_BURSTS:
+            recent = [d for _, d in list(self._bursts)[-STANDING_BURSTS:]]
+        standing = min(recent) - self._base_us() if len(recent) >= STANDING_BURSTS else 0
+        return PathDelay(max(0, standing), self._slope())
+
+    def forget(self) -> None:
+        """The path may have changed: what was seen of it does not count any longer."""
+        self._bursts.clear()
+        self._lows.clear()
+
+    def _keep_low(self, sent_us: int, delay_us: int) -> None:
+        second = sent_us // BASE_STEP_US
+        if self._lows and self._lows[-1][0] >= second:
+            self._lows[-1] = (self._lows[-1][0], min(self._lows[-1][1], delay_us))
+        else:
+            self._lows.append((second, delay_us))
+        while second - self._lows[0][0] > BASE_WINDOW_US // BASE_STEP_US:
+            self._lows.popleft()
+
+    def _base_us(self) -> int:
+        return min(low for _, low in self._lows)
+
+    def _slope(self) -> float:
+        """Least squares over the last half second."""
+        if len(self._bursts) < TREND_BURSTS:
+            return 0.0
+        mean_sent = sum(s for s, _ in self._bursts) / len(self._bursts)
+        mean_delay = sum(d for _, d in self._bursts) / len(self._bursts)
+        spread = sum((s - mean_sent) ** 2 for s, _ in self._bursts)
+        shared = sum((s - mean_sent) * (d - mean_delay) for s, d in self._bursts)
+        return shared / spread if spread else 0.0

@@ -1,0 +1,116 @@
+"""A sender's congestion control on a simulated path: no sockets, no clock, a second takes a blink.
+
+Pictures of the target's size leave in packets, paced; the path has a capacity, a bounded queue, a
+delay with jitter and random loss; the receiver's feedback goes back every 50 ms.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from link.congestion import Bounds, CongestionControl
+from link.probing import Probing
+from link.sent_log import SentLog
+from link.twcc import ArrivalLog, Feedback
+
+STEP_US = 1_000
+FPS = 25
+PACKET_BYTES = 1_200
+FEEDBACK_US = 50_000
+CLOCK_OFFSET_US = 7_000_000_000  # of the receiver
+
+
+@dataclass
+class Path:
+    capacity_bps: float
+    one_way_us: int = 50_000
+    queue_bytes: int = 1 << 20
+    loss: float = 0.0
+    jitter_us: int = 0
+    dark: bool = False
+    feedback_loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class Second:
+    """Means of one second of the run; `queue_us` is the largest."""
+
+    target_bps: float
+    arrived_bps: float
+    sent_bps: float
+    queue_us: float
+
+
+def run(
+    path: Path,
+    seconds: int,
+    *,
+    start_bps: int = 300_000,
+    bounds: Bounds = Bounds(30_000, 2_000_000),  # noqa: B008 - frozen
+    change: Callable[[int, Path], None] = lambda second, path: None,
+    seed: int = 1,
+    probes: bool = True,
+) -> list[Second]:
+    """`change(second, path)` may alter the path at the beginning of each second."""
+    rng = random.Random(seed)
+    control, log, probing = CongestionControl(start_bps, bounds), SentLog(), Probing()
+    arrivals = ArrivalLog()
+    local: deque[int] = deque()  # sizes that wait for the pacer
+    on_the_way: list[tuple[int, int, int]] = []  # arrival, number, size
+    back: list[tuple[int, Feedback]] = []
+    queue_free_us = 0.0  # when the bottleneck will have sent all that it holds
+    tokens = 0.0
+    result: list[Second] = []
+    arrived = sent = 0
+    worst = 0.0
+    for now in range(0, seconds * 1_000_000, STEP_US):
+        if now % 1_000_000 == 0:
+            change(now // 1_000_000, path)
+        if now % (1_000_000 // FPS) == 0:
+            picture = int(control.target_bps * 0.95 / 8 / FPS)
+            while picture > 0:
+                local.append(min(picture, PACKET_BYTES))
+                picture -= PACKET_BYTES
+        may_probe = probes and control.is_free and now > 300_000
+        if may_probe and probing.is_due(now, control.decreased_us):
+            probing.begin(control.target_bps, bounds.most_bps, now)
+        rate = max(2.5 * control.target_bps, probing.rate_bps or 0)
+        tokens = min(tokens + rate * STEP_US / 8e6, 2_400)
+        while tokens > 0 and (local or probing.rate_bps):
+            size = local.popleft() if local else PACKET_BYTES
+            tokens -= size
+            number = log.add(size, now)
+            probing.sent(number, size)
+            sent += size
+            queued_us = max(0.0, queue_free_us - now)
+            worst = max(worst, queued_us)
+            if path.dark or rng.random() < path.loss:
+                continue
+            if queued_us * path.capacity_bps / 8e6 + size > path.queue_bytes:
+                continue
+            queue_free_us = max(queue_free_us, now) + size * 8e6 / path.capacity_bps
+            jitter = abs(round(rng.gauss(0, path.jitter_us)))
+            on_the_way.append((round(queue_free_us) + path.one_way_us + jitter, number, size))
+        for item in sorted(on_the_way):
+            if item[0] > now:
+                break
+            on_the_way.remove(item)
+            arrivals.add(item[1] & 0xFFFF, item[0] + CLOCK_OFFSET_US)
+            arrived += item[2]
+        feedback = arrivals.take() if now % FEEDBACK_US == 0 else None
+        lost = path.dark or rng.random() < path.feedback_loss
+        if feedback is not None and not lost:
+            back.append((now + path.one_way_us, feedback))
+        while back and back[0][0] <= now:
+            fates = log.match(back.pop(0)[1])
+            control.on_fates(fates, now)
+            found = probing.on_fates(fates, now)
+            if found is not None:
+                control.on_probed(found.rate_bps, full=found.full)
+        control.on_tick(log.oldest_us(), now)
+        if (now + STEP_US) % 1_000_000 == 0:
+            result.append(Second(control.target_bps, arrived * 8, sent * 8, worst))
+            arrived = sent = 0
+            worst = 0.0
+    return result

@@ -1,0 +1,94 @@
+"""Congestion control on a simulated path: the goals of the reliability matrix, in no time."""
+
+import pytest
+from simulated_path import Path, Second, run
+
+from link.congestion import Bounds
+
+WIDE = Bounds(30_000, 4_000_000)
+
+
+def share_lost(seconds: list[Second]) -> float:
+    arrived = sum(second.arrived_bps for second in seconds)
+    return 1 - arrived / sum(second.sent_bps for second in seconds)
+
+
+def used(seconds: list[Second]) -> float:
+    return sum(second.arrived_bps for second in seconds) / len(seconds)
+
+
+def test_a_wide_path_is_used_up_to_the_bound_within_three_seconds() -> None:
+    seconds = run(Path(10e6), 6)
+    assert seconds[2].target_bps == 2_000_000
+    assert max(second.queue_us for second in seconds) < 50_000
+
+
+def test_a_path_thinner_than_the_start_is_found() -> None:
+    seconds = run(Path(150_000), 20)
+    assert max(second.queue_us for second in seconds[4:]) < 400_000
+    assert used(seconds[5:]) > 0.7 * 150_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "within_s"), [(1e6, 0.6e6, 2), (2.5e6, 0.6e6, 3), (1e6, 0.15e6, 5)]
+)
+def test_after_a_drop_the_queue_is_gone_soon_and_the_path_used(
+    before: float, after: float, within_s: int
+) -> None:
+    def drop(second: int, path: Path) -> None:
+        path.capacity_bps = before if second < 12 else after
+
+    seconds = run(Path(before), 24, bounds=WIDE, change=drop)
+    assert max(second.queue_us for second in seconds[12 + within_s :]) < 400_000
+    assert used(seconds[17:]) > 0.7 * after
+    assert used(seconds[5:12]) > 0.7 * before
+
+
+def test_new_room_is_found_within_ten_seconds() -> None:
+    def rise(second: int, path: Path) -> None:
+        path.capacity_bps = 0.3e6 if second < 10 else 2.5e6
+
+    seconds = run(Path(0.3e6), 22, bounds=WIDE, change=rise)
+    assert seconds[20].arrived_bps > 0.7 * 2.5e6
+
+
+@pytest.mark.parametrize("capacity", [0.5e6, 1e6, 2e6])
+def test_a_short_queue_loses_little_of_our_making(capacity: float) -> None:
+    seconds = run(Path(capacity, queue_bytes=32 * 1_200), 20, bounds=WIDE)
+    assert share_lost(seconds) < 0.02
+    assert used(seconds[3:]) > 0.7 * capacity
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.20])
+def test_random_loss_is_not_taken_for_congestion(loss: float) -> None:
+    seconds = run(Path(1e6, loss=loss), 25)
+    assert used(seconds[8:]) > 0.6 * (1 - loss) * 1e6
+
+
+def test_a_policer_is_felt_by_its_loss() -> None:
+    seconds = run(Path(0.5e6, queue_bytes=3_000), 20, bounds=WIDE)
+    assert share_lost(seconds[5:]) < 0.1
+
+
+def test_jitter_is_not_taken_for_a_queue() -> None:
+    assert used(run(Path(1e6, jitter_us=15_000), 20)[8:]) > 0.6e6
+
+
+def test_a_blackout_does_not_cost_the_rate() -> None:
+    def dark(second: int, path: Path) -> None:
+        path.dark = 10 <= second < 12
+
+    seconds = run(Path(1e6), 18, change=dark)
+    assert seconds[11].target_bps < 0.5 * seconds[9].target_bps  # nobody knows what it meets
+    assert used(seconds[13:]) > 0.7e6
+    assert max(second.queue_us for second in seconds[12:]) < 200_000
+
+
+def test_lost_feedback_costs_less_than_a_third() -> None:
+    clean = used(run(Path(1e6), 20)[5:])
+    assert used(run(Path(1e6, feedback_loss=0.2), 20)[5:]) > 0.7 * clean
+
+
+def test_without_probes_it_grows_all_the_same() -> None:
+    seconds = run(Path(5e6), 20, probes=False)
+    assert seconds[-1].target_bps > 1.5 * seconds[1].target_bps
