@@ -87,11 +87,10 @@ class Daemon:
         if code:
             raise BenchError(f"{self.name} ended with exit code {code}{self.last_words()}")
 
-    def check(self) -> None:
-        """Raises BenchError when it has ended."""
+    def exit_reason(self) -> str:
+        """How it ended, with its last words; empty while it runs."""
         code = self._process.poll()
-        if code is not None:
-            raise BenchError(f"{self.name} ended with exit code {code}{self.last_words()}")
+        return "" if code is None else f"{self.name} ended with code {code}{self.last_words()}"
 
     def last_words(self) -> str:
         """The end of its log, to be put behind a message."""

@@ -24,6 +24,7 @@ from link.access_unit import AccessUnit
 from link.nal import split_annexb
 from tests.net.emulated_link import EmulatedLink
 from tests.net.knobs import Knobs
+from tests.net.schedule import Phase, Schedule
 
 NOTICED_WITHIN_S = 3.0
 
@@ -197,24 +198,41 @@ async def test_a_reconnect_takes_over_from_a_session_whose_peer_is_gone() -> Non
         await asyncio.gather(first.close(), second.close())
 
 
-async def test_a_blackout_of_two_seconds_is_survived() -> None:
+@pytest.mark.parametrize("dark_s", [0.5, 2.0])
+async def test_a_blackout_is_survived_and_ends_with_an_irap(dark_s: float) -> None:
     consumer, irap = Consumer(), Irap()
-    units = access_units(150, keyframe_interval=10)
+    units = access_units(200, keyframe_interval=10)
+    blackout = Schedule((Phase(dark_s, Knobs(blackout=True)), Phase(1, Knobs())))
     async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         sender = await connect(link, irap=irap)
         await send_all(sender, units[:20], 0.02)
-        link.set_knobs(Knobs(blackout=True))
-        await send_all(sender, units[20:70], 0.04)
-        link.set_knobs(Knobs())
+        assert await until(lambda: len(consumer.units) == 20, 1)
+        link.set_schedule(blackout)
+        link.begin()
+        sending = asyncio.ensure_future(send_all(sender, units[20:], 0.04))
+        await asyncio.sleep(dark_s)
         count = len(consumer.units)
-        sending = asyncio.ensure_future(send_all(sender, units[70:], 0.04))
         assert await until(lambda: len(consumer.units) > count, 1)
-        assert consumer.units[count].gap_before
         # what the send history still held may come first; then an IRAP to go on from
-        assert await until(lambda: any(unit.irap for unit in consumer.units[count:]), 1)
+        assert await until(lambda: any(unit.irap for unit in consumer.units[20:]), 1)
         sending.cancel()
         await sender.close()
         assert len(consumer.receivers) == 1
+
+
+async def test_reordered_and_doubled_datagrams_change_no_bit() -> None:
+    seed, units = 5, access_units(200)
+    consumer = Consumer()
+    # a packet or two every 10 ms: up to 20 of them overtake a late one
+    bad = Knobs(reorder_percent=5, reorder_delay_ms=120, duplicate_percent=1)
+    async with serving(consumer) as server, EmulatedLink(server.port, seed) as link:
+        sender = await connect(link)
+        link.set_knobs(bad)
+        await send_all(sender, units, 0.01)
+        assert await until(lambda: len(consumer.units) == len(units), 2), f"seed {seed}"
+        await sender.close()
+    assert consumer.nals() == [split_annexb(unit.data) for unit in units], f"seed {seed}"
+    assert not any(unit.gap_before for unit in consumer.units)
 
 
 async def test_hostile_datagrams_at_the_media_port_end_nothing() -> None:

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
-from itertools import groupby
 from pathlib import Path
 
 from tqdm import tqdm
@@ -49,48 +48,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(scenarios: Sequence[Scenario], arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
-    stream = Stream()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        runs = asyncio.run(_run_all(scenarios, arguments, stream))
+        runs = asyncio.run(_run_all(scenarios, arguments))
     except (BenchError, OSError) as error:
         print(f"net: {error}", file=sys.stderr)
         return 1
-    runs = _beside_clean(runs)
-    cores, load = os.cpu_count() or 1, os.getloadavg()[1]
-    conditions = Conditions(arguments.seed, stream.size, stream.fps, cores, load)
-    write_report(runs, conditions, out)
-    for name, group in groupby(runs, key=lambda run: run.scenario.name):
-        plot(list(group), out / f"{name}.png")
     not_met = missed(runs, "denc")
     print(f"\nreport: {out}/report.md   figures: {out}/report.json")
-    print("\n".join(["denc misses:", *(f"  {line}" for line in not_met)] if not_met else []))
+    if not_met:
+        print("denc misses:", *not_met, sep="\n  ")
     failed = any(run.error for run in runs)
     return 1 if failed or (arguments.strict and not_met) else 0
 
 
-async def _run_all(
-    scenarios: Sequence[Scenario], arguments: argparse.Namespace, stream: Stream
-) -> list[Run]:
-    runs = []
+async def _run_all(scenarios: Sequence[Scenario], arguments: argparse.Namespace) -> list[Run]:
+    """Every scenario with every peer; the report grows with each scenario."""
+    runs: list[Run] = []
+    out, stream = arguments.out, Stream()
     total = sum(scenario.seconds for scenario in scenarios) * len(arguments.peers)
-    form = "{desc} {bar} {n:.0f}/{total:.0f} s of the links' time, {remaining} left"
-    with tqdm(total=total, bar_format=form) as bar:
+    form = "{desc} {bar} {n:.0f}/{total:.0f} s, {remaining} left"
+    with tqdm(total=total, bar_format=form, mininterval=1) as bar:
         for scenario in scenarios:
             for name in arguments.peers:
                 bar.set_description_str(f"{scenario.name}, {name}")
                 done = bar.n + scenario.seconds
-                folder = arguments.out / "logs" / f"{scenario.name}-{name}"
                 run = await run_scenario(
                     scenario,
                     PEERS[name],
-                    folder,
+                    out / "logs" / f"{scenario.name}-{name}",
                     stream=stream,
                     seed=arguments.seed,
                     tell=bar.update,
                 )
                 runs.append(run)
                 bar.update(done - bar.n)
+            runs = _beside_clean(runs)
+            cores, load = os.cpu_count() or 1, os.getloadavg()[1]
+            write_report(
+                runs, Conditions(arguments.seed, stream.size, stream.fps, cores, load), out
+            )
+            plot(runs[-len(arguments.peers) :], out / f"{scenario.name}.png")
     return runs
 
 

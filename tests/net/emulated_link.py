@@ -78,6 +78,11 @@ class EmulatedLink:
         self.down.model.begin(now_us)
         return now_us
 
+    def set_schedule(self, both: Schedule) -> None:
+        """The link is like the first phase from now on, and like the others after `begin`."""
+        self.up.model.set_schedule(both)
+        self.down.model.set_schedule(both)
+
     def set_knobs(self, up: Knobs, down: Knobs | None = None) -> None:
         """The link is like this from now on, both ways unless told otherwise."""
         self.up.model.set_knobs(up)

@@ -42,8 +42,8 @@ class Passage:
 class LinkModel:
     """Times are us of any one clock, and never step back. The same seed gives the same link.
 
-    The first phase's knobs hold until `begin`. A datagram in the queue keeps its place in time
-    when `set_knobs` changes the capacity; phases are known beforehand and change it exactly.
+    The first phase's knobs hold until `begin`. Phases are known beforehand: a change of capacity
+    slows what is in the queue exactly then. `set_knobs` changes it for later datagrams alone.
     """
 
     def __init__(self, schedule: Schedule, seed: int) -> None:
@@ -59,9 +59,14 @@ class LinkModel:
         """The first phase begins now."""
         self._begin_us = now_us
 
+    def set_schedule(self, schedule: Schedule) -> None:
+        """Another schedule, which has not begun; a datagram in the queue keeps its place."""
+        self._schedule = schedule
+        self._begin_us = None
+
     def set_knobs(self, knobs: Knobs) -> None:
         """From now on the link is like this, whatever the schedule said."""
-        self._schedule = Schedule.steady(knobs)
+        self.set_schedule(Schedule.steady(knobs))
 
     def knobs(self, at_us: float) -> Knobs:
         """What the link is like at a time."""

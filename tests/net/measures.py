@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Measures:
-    """None: does not apply, or nothing was shown to tell it by."""
+    """None: does not apply, or nothing was shown to tell it by; infinite: never came about."""
 
     shown_percent: float
     freezes: int
@@ -143,8 +144,8 @@ def _after_disturbance(evidence: Evidence) -> dict[str, float | None]:
     after = sorted(p.shown_us for p in evidence.shown if p.shown_us >= end_us)
     full = [time for time in after if sum(time <= other < time + 1e6 for other in after) >= needed]
     return {
-        "recover_ms": (after[0] - end_us) / 1000 if after else None,
-        "full_rate_ms": (full[0] - end_us) / 1000 if full else None,
+        "recover_ms": (after[0] - end_us) / 1000 if after else inf,
+        "full_rate_ms": (full[0] - end_us) / 1000 if full else inf,
         "latency_left_ms": _latency_left_ms(evidence, evidence.disturbed),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,7 +60,10 @@ def _as_json(run: Run) -> dict[str, object]:
         "seconds": run.scenario.seconds,
         "error": run.error,
         "late_ms": run.late_ms,
-        "measures": asdict(run.measures),
+        "measures": {
+            name: "never" if value == math.inf else value
+            for name, value in asdict(run.measures).items()
+        },
         "goals": [
             {"goal": str(goal), "measure": goal.measure, "met": goal.met(run.measures)}
             for goal in run.scenario.goals
@@ -124,6 +128,8 @@ def _heading(figure: str) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
+    if math.isinf(value):
+        return "never"
     return f"{value:.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.1f}"
 
 

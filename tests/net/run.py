@@ -53,7 +53,7 @@ async def run_scenario(
 ) -> Run:
     """Runs it; `tell` gets the seconds of the window that have passed since it was told last.
 
-    Raises BenchError when a program does not start, or ends by itself.
+    Raises BenchError when a program does not start; one that ends by itself is the run's error.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.csv"):
@@ -78,7 +78,7 @@ async def run_scenario(
             await asyncio.sleep(GRACE_S + scenario.up.phases[-1].knobs.queue_delay_ms / 1000)
             undecodable = await _undecodable(figures_port)
             for program in (receiver, sender):
-                program.check()
+                error = error or program.exit_reason()
     window = Span(begin_us + unix_us, max(end_us, begin_us + 1) + unix_us)
     evidence = Evidence(
         shown=peer.shown(folder),

@@ -42,11 +42,12 @@ def test_the_default_link_is_perfect() -> None:
 def test_losses_alone_have_the_share_asked_for_and_follow_each_other_by_chance(
     percent: float,
 ) -> None:
-    passages = steady(Knobs(loss_percent=percent))
-    lost = sum(p.drop is Drop.LOSS for p in passages) / COUNT
+    loss, count = BurstLoss(random.Random(SEED)), 300_000
+    taken = [loss.takes(Knobs(loss_percent=percent)) for _ in range(count)]
+    lost = sum(taken) / count
     assert lost == pytest.approx(percent / 100, rel=0.1), f"seed {SEED}"
-    pairs = sum(a.drop is b.drop is Drop.LOSS for a, b in pairwise(passages)) / COUNT
-    assert pairs == pytest.approx(lost**2, rel=0.05, abs=0.001)
+    pairs = sum(a and b for a, b in pairwise(taken)) / count
+    assert pairs == pytest.approx(lost**2, rel=0.5), f"seed {SEED}"
 
 
 @pytest.mark.parametrize("length", [3, 8, 20])
@@ -142,6 +143,12 @@ def test_reordered_datagrams_are_late_and_hold_up_nobody() -> None:
     assert max(late) <= 30_000
     assert fmean(late) == pytest.approx(20_000, rel=0.05)
     assert set(delays) - set(late) == {10_000}
+
+
+def test_lost_datagrams_do_not_arrive_and_are_told_from_those_without_a_place() -> None:
+    passages = steady(Knobs(loss_percent=20), 1000)
+    assert {p.drop for p in passages if not p.arrivals_us} == {Drop.LOSS}
+    assert 150 < sum(not p.arrivals_us for p in passages) < 250, f"seed {SEED}"
 
 
 def test_duplicates_arrive_twice_at_the_share_asked_for() -> None:
