@@ -18,6 +18,7 @@ from tests.net.run import Run
 SMOOTHED_SLOTS = 5  # of the rate: half a second
 COLOURS = {"denc": "tab:blue", "aiortc": "tab:orange"}
 DISTURBED = "0.88"
+QUEUE_AXIS_MIN_MS = 10.0
 
 
 def plot(runs: Sequence[Run], path: Path) -> None:
@@ -103,7 +104,7 @@ def _plot_rate(run: Run, rate: Any, queue: Any, colour: str) -> None:
     if drops:
         queue.plot([t for t, _ in drops], [0] * len(drops), "v", color="tab:red", label="overflow")
         queue.legend(loc="upper right", fontsize="small")
-    queue.set_ylim(bottom=0)
+    queue.set_ylim(0, max(QUEUE_AXIS_MIN_MS, *queue.get_ylim()))
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

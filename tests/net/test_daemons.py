@@ -50,7 +50,7 @@ def check(run: Run, *goals: Goal) -> None:
 
 
 async def test_a_clean_link_loses_nothing_and_never_freezes(tmp_path: Path) -> None:
-    run = await run_on(Schedule((Phase(5, BASE),)), tmp_path)
+    run = await run_on(Schedule((Phase(4, BASE),)), tmp_path)
     check(
         run,
         at_most("undecodable", 0),
@@ -62,17 +62,23 @@ async def test_a_clean_link_loses_nothing_and_never_freezes(tmp_path: Path) -> N
 
 
 async def test_five_percent_of_loss_cost_three_percent_of_the_frames(tmp_path: Path) -> None:
-    run = await run_on(Schedule((Phase(6, replace(BASE, loss_percent=5)),)), tmp_path)
+    run = await run_on(Schedule((Phase(5, replace(BASE, loss_percent=5)),)), tmp_path)
     assert sum(slot.lost for slot in run.evidence.up.slots) > 5
-    check(run, at_least("shown_percent", 97), at_most("freeze_percent", 5))
+    check(run, at_least("shown_percent", 97), at_most("longest_freeze_ms", 500))
 
 
 async def test_the_picture_is_back_a_second_after_a_blackout(tmp_path: Path) -> None:
     dark = Knobs(blackout=True)
-    phases = (Phase(2, BASE), Phase(0.5, dark), Phase(3, BASE), Phase(2, dark), Phase(4, BASE))
+    phases = (
+        Phase(1.5, BASE),
+        Phase(0.5, dark),
+        Phase(2.5, BASE),
+        Phase(2, dark),
+        Phase(3.5, BASE),
+    )
     run = await run_on(Schedule(phases), tmp_path)
     start_us = run.evidence.window.start_us
-    for begin_s, end_s, next_s in ((2, 2.5, 5.5), (5.5, 7.5, 11.5)):
+    for begin_s, end_s, next_s in ((1.5, 2, 4.5), (4.5, 6.5, 10)):
         begin_us, end_us, next_us = (start_us + round(s * 1e6) for s in (begin_s, end_s, next_s))
         evidence = replace(
             run.evidence, window=Span(start_us, next_us), disturbed=Span(begin_us, end_us)
