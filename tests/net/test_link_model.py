@@ -42,8 +42,8 @@ def test_the_default_link_is_perfect() -> None:
 def test_losses_alone_have_the_share_asked_for_and_follow_each_other_by_chance(
     percent: float,
 ) -> None:
-    loss, count = BurstLoss(random.Random(SEED)), 300_000
-    taken = [loss.takes(Knobs(loss_percent=percent)) for _ in range(count)]
+    loss, knobs, count = BurstLoss(random.Random(SEED)), Knobs(loss_percent=percent), 300_000
+    taken = [loss.takes(knobs) for _ in range(count)]
     lost = sum(taken) / count
     assert lost == pytest.approx(percent / 100, rel=0.1), f"seed {SEED}"
     pairs = sum(a and b for a, b in pairwise(taken)) / count
