@@ -18,7 +18,7 @@ from tests.net.run import Run
 SMOOTHED_SLOTS = 5  # of the rate: half a second
 COLOURS = {"denc": "tab:blue", "aiortc": "tab:orange"}
 DISTURBED = "0.88"
-QUEUE_AXIS_MIN_MS = 10.0
+AXIS_MIN = {"kbit/s": 100.0, "latency, ms": 200.0, "queue, ms": 20.0}  # seen at least
 
 
 def plot(runs: Sequence[Run], path: Path) -> None:
@@ -36,6 +36,7 @@ def plot(runs: Sequence[Run], path: Path) -> None:
         _plot_run(run, [row[column] for row in grid])
     for row, label in zip(grid, ("kbit/s", "latency, ms", "queue, ms", "frozen"), strict=True):
         row[0].set_ylabel(label)
+        row[0].set_ylim(0, max(AXIS_MIN.get(label, 1.0), row[0].get_ylim()[1]))
     scenario = runs[0].scenario
     figure.suptitle(f"{scenario.name}: {scenario.about}")
     figure.tight_layout()
@@ -59,7 +60,6 @@ def _plot_run(run: Run, axes: Sequence[Any]) -> None:
     _plot_rate(run, rate, queue, colour)
     times = [(p.shown_us - start_us) / 1e6 for p in evidence.shown]
     latency.plot(times, [p.latency_ms for p in evidence.shown], ".", ms=3, color=colour)
-    latency.set_ylim(bottom=0)
     for gap in freezes(evidence.shown, evidence.window, evidence.fps):
         frozen.axvspan(
             (gap.start_us - start_us) / 1e6, (gap.end_us - start_us) / 1e6, color="tab:red"
@@ -97,14 +97,12 @@ def _plot_rate(run: Run, rate: Any, queue: Any, colour: str) -> None:
         edges[-1] = max(edges[-1], window.seconds)
         values = [float("nan") if step is None else step for step in steps]
         rate.stairs(values, edges, baseline=None, color="black", lw=1, label="capacity")
-    rate.set_ylim(bottom=0)
     rate.legend(loc="upper right", fontsize="small")
     queue.plot(times, [s.queue_ms for s in flow.slots], color=colour, lw=1)
     drops = [(t, s.overflowed) for t, s in zip(times, flow.slots, strict=True) if s.overflowed]
     if drops:
         queue.plot([t for t, _ in drops], [0] * len(drops), "v", color="tab:red", label="overflow")
         queue.legend(loc="upper right", fontsize="small")
-    queue.set_ylim(0, max(QUEUE_AXIS_MIN_MS, *queue.get_ylim()))
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
