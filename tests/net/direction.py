@@ -13,6 +13,8 @@ from tests.net.link_model import LinkModel
 
 WAITING_MAX = 100_000  # datagrams under way; more are dropped
 
+MEDIA_FIRST_BYTES = range(128, 192)  # RFC 7983, section 7
+
 Deliver = Callable[[bytes], None]
 
 
@@ -28,6 +30,7 @@ class Direction:
         self.model = model
         self.flow = Flow()
         self.late_us = 0  # the longest that this program itself held up a datagram
+        self.first_media_us: int | None = None  # when SRTP or SRTCP entered: the session is up
         self._order = count()
         self._waiting: list[tuple[int, int, bytes, Deliver]] = []  # a heap by arrival
         self._timer: asyncio.TimerHandle | None = None
@@ -37,6 +40,8 @@ class Direction:
         now_us = monotonic_us()
         passage = self.model.send(len(data), now_us)
         self.flow.add(len(data), now_us, passage)
+        if self.first_media_us is None and data and data[0] in MEDIA_FIRST_BYTES:
+            self.first_media_us = now_us
         for arrival_us in passage.arrivals_us:
             if len(self._waiting) < WAITING_MAX:
                 heappush(self._waiting, (arrival_us, next(self._order), data, deliver))

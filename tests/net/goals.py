@@ -20,6 +20,7 @@ UNITS = {
     "capacity_used_percent": "%",
     "self_made_loss_percent": "%",
     "added_queue_ms": "ms",
+    "connect_ms": "ms",
     "first_picture_ms": "ms",
     "recover_ms": "ms",
     "full_rate_ms": "ms",

@@ -120,7 +120,7 @@ def _delay(one_way_ms: int, loss: int, seconds: float) -> Scenario:
         Knobs(queue_delay_ms=one_way_ms, loss_percent=loss),
         seconds,
         (
-            at_most("first_picture_ms", 3000),
+            at_most("connect_ms", 3000),
             at_most("latency_p95_ms", one_way_ms + 2 * 2 * one_way_ms + OWN_MS),
         ),
     )

@@ -43,6 +43,7 @@ class Evidence:
     link_clock_us: int  # what that clock is behind Unix time
     schedule: Schedule  # of the way up; begins with the window
     offered_us: int | None  # when the first offer came
+    connected_us: int | None  # when the first media packet entered the link
     sessions: int
     undecodable: int | None  # access units; None: the peer does not tell
     disturbed: Span | None  # a blackout, or loss that no stream can bear
@@ -60,6 +61,7 @@ class Measures:
     latency_p95_ms: float | None
     rate_kbps: float  # that arrived, headers included
     self_made_loss_percent: float  # of the datagrams, for want of a place in the queue
+    connect_ms: float | None  # from the offer to the first media packet
     first_picture_ms: float | None  # from the offer on
     sessions: int
     undecodable: int | None
@@ -89,7 +91,8 @@ def measure(evidence: Evidence) -> Measures:
         latency_p95_ms=_percentile(latencies, 95),
         rate_kbps=sum(slot.delivered_bytes for slot in slots) * 8 / 1000 / window.seconds,
         self_made_loss_percent=100 * sum(s.overflowed for s in slots) / sent if sent else 0.0,
-        first_picture_ms=_first_picture_ms(evidence),
+        connect_ms=_since_offer_ms(evidence, evidence.connected_us),
+        first_picture_ms=_since_offer_ms(evidence, min((p.shown_us for p in shown), default=None)),
         sessions=evidence.sessions,
         undecodable=evidence.undecodable,
         added_queue_ms=_added_queue_ms(evidence),
@@ -117,10 +120,10 @@ def freezes(shown: Sequence[ShownPicture], window: Span, fps: float) -> list[Spa
     ]
 
 
-def _first_picture_ms(evidence: Evidence) -> float | None:
-    if evidence.offered_us is None or not evidence.shown:
+def _since_offer_ms(evidence: Evidence, time_us: int | None) -> float | None:
+    if evidence.offered_us is None or time_us is None:
         return None
-    return (min(p.shown_us for p in evidence.shown) - evidence.offered_us) / 1000
+    return (time_us - evidence.offered_us) / 1000
 
 
 def _due(evidence: Evidence) -> float:

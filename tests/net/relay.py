@@ -15,6 +15,7 @@ from tests.net.direction import Direction
 
 Address = tuple[str, int]
 SIDES_MAX = 64  # client addresses per session
+EARLY_MAX = 64  # datagrams of a new address
 LOCALHOST = "127.0.0.1"
 
 
@@ -50,17 +51,17 @@ class Relay:
         return next(side.transport for side in self._sides.values() if side.transport)
 
     def from_client(self, data: bytes, client: Address) -> None:
-        """Into the link; an address's first datagrams are lost until its socket is open."""
+        """Into the link."""
         side = self._sides.get(client)
         if side is None:
-            if len(self._sides) < SIDES_MAX:
-                self._sides[client] = side = _ServerSide(self, client)
-                task = asyncio.ensure_future(self._connect(side))
-                self._opening.add(task)
-                task.add_done_callback(self._opening.discard)
-        elif side.transport is not None:
-            self.client_address = client
-            self._up.carry(data, side.send)
+            if len(self._sides) >= SIDES_MAX:
+                return
+            self._sides[client] = side = _ServerSide(self, client)
+            task = asyncio.ensure_future(self._connect(side))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+        self.client_address = client
+        self._up.carry(data, side.send)
 
     def from_server(self, data: bytes, client: Address) -> None:
         """Into the link, the other way."""
@@ -94,13 +95,20 @@ class _ServerSide(asyncio.DatagramProtocol):
     def __init__(self, relay: Relay, client: Address) -> None:
         self._relay = relay
         self._client = client
+        self._early: list[bytes] = []  # until the socket is open
         self.transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
+        for data in self._early:
+            self.transport.sendto(data)
+        self._early.clear()
 
     def send(self, data: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if self.transport is None:
+            if len(self._early) < EARLY_MAX:
+                self._early.append(data)
+        elif not self.transport.is_closing():
             self.transport.sendto(data)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:

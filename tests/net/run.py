@@ -80,6 +80,7 @@ async def run_scenario(
             for program in (receiver, sender):
                 error = error or program.exit_reason()
     window = Span(begin_us + unix_us, max(end_us, begin_us + 1) + unix_us)
+    media_us = link.up.first_media_us
     evidence = Evidence(
         shown=peer.shown(folder),
         window=window,
@@ -88,6 +89,7 @@ async def run_scenario(
         link_clock_us=unix_us,
         schedule=scenario.up,
         offered_us=link.offers_us[0] + unix_us if link.offers_us else None,
+        connected_us=None if media_us is None else media_us + unix_us,
         sessions=len(link.relays),
         undecodable=undecodable,
         disturbed=_disturbed(scenario, window),

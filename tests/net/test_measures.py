@@ -36,6 +36,7 @@ def evidence(pictures: list[ShownPicture], seconds: float = 10.0, **changes: obj
         "link_clock_us": 0,
         "schedule": CLEAN,
         "offered_us": START_US - 500_000,
+        "connected_us": START_US - 200_000,
         "sessions": 1,
         "undecodable": 0,
         "disturbed": None,
@@ -71,8 +72,9 @@ def test_a_picture_that_is_shown_twice_counts_once() -> None:
     assert measure(evidence([picture(n // 2) for n in range(250)])).shown_percent == 50
 
 
-def test_time_to_the_first_picture_counts_from_the_offer() -> None:
-    assert measure(evidence([picture(n) for n in range(5, 250)])).first_picture_ms == 770
+def test_times_to_connect_and_to_the_first_picture_count_from_the_offer() -> None:
+    result = measure(evidence([picture(n) for n in range(5, 250)]))
+    assert (result.connect_ms, result.first_picture_ms) == (300, 770)
 
 
 def test_recovery_counts_from_the_end_of_the_blackout() -> None:

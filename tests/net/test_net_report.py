@@ -39,6 +39,7 @@ def made(peer: str, *, error: str = "", late_ms: float = 0.0) -> Run:
         link_clock_us=0,
         schedule=DARK,
         offered_us=0,
+        connected_us=None,
         sessions=1,
         undecodable=None,
         disturbed=Span(1_100_000, 1_200_000),
