@@ -26,6 +26,7 @@ UNITS = {
     "full_rate_ms": "ms",
     "sessions": "",
     "undecodable": "",
+    "skipped_percent": "%",
 }
 
 

@@ -46,6 +46,7 @@ class Evidence:
     connected_us: int | None  # when the first media packet entered the link
     sessions: int
     undecodable: int | None  # access units; None: the peer does not tell
+    skipped: int | None  # frames that the sender left out before encoding, for want of time
     disturbed: Span | None  # a blackout, or loss that no stream can bear
 
 
@@ -65,6 +66,7 @@ class Measures:
     first_picture_ms: float | None  # from the offer on
     sessions: int
     undecodable: int | None
+    skipped_percent: float | None  # of the frames, before encoding: the machine's doing
     recover_ms: float | None = None  # from the end of the disturbance to the first picture
     full_rate_ms: float | None = None  # ... to the first second with 90% of its frames
     latency_left_ms: float | None = None  # p50 after it, more than before it
@@ -95,6 +97,9 @@ def measure(evidence: Evidence) -> Measures:
         first_picture_ms=_since_offer_ms(evidence, min((p.shown_us for p in shown), default=None)),
         sessions=evidence.sessions,
         undecodable=evidence.undecodable,
+        skipped_percent=None
+        if evidence.skipped is None
+        else 100 * evidence.skipped / _due(evidence),
         added_queue_ms=_added_queue_ms(evidence),
         capacity_used_percent=_capacity_used_percent(evidence),
         **_after_disturbance(evidence),

@@ -37,7 +37,9 @@ class Peer(Protocol):
         """Listens for WHIP on a port of 127.0.0.1; figures at the other, if it has any."""
         ...
 
-    def sender(self, url: str, stream: Stream, bitrate_bps: int, folder: Path) -> Daemon:
+    def sender(
+        self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
+    ) -> Daemon:
         """Publishes to a WHIP endpoint until it is ended."""
         ...
 
@@ -65,11 +67,14 @@ class DencPeer:
         ]  # fmt: skip
         return Daemon("denc-view", options, folder / "denc-view.log")
 
-    def sender(self, url: str, stream: Stream, bitrate_bps: int, folder: Path) -> Daemon:
+    def sender(
+        self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
+    ) -> Daemon:
         """Publishes to a WHIP endpoint until it is ended."""
         options = [
             "--source", "demo:", "--peer", url, "--size", stream.size, "--fps", f"{stream.fps:g}",
-            "--max-bitrate", str(bitrate_bps), "--engine", self.engine, "--figures-port", "0",
+            "--max-bitrate", str(bitrate_bps), "--engine", self.engine,
+            "--figures-port", str(figures_port),
         ]  # fmt: skip
         return Daemon("denc-stream", options, folder / "denc-stream.log")
 
@@ -93,7 +98,9 @@ class AiortcPeer:
         options = [str(port), str(folder / "shown.csv")]
         return Daemon("tests.net.aiortc_receiver", options, folder / "receiver.log")
 
-    def sender(self, url: str, stream: Stream, bitrate_bps: int, folder: Path) -> Daemon:
+    def sender(
+        self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
+    ) -> Daemon:
         """Publishes to a WHIP endpoint until it is ended."""
         options = [url, stream.size, f"{stream.fps:g}", str(folder / "sent.csv")]
         return Daemon("tests.net.aiortc_sender", options, folder / "sender.log")

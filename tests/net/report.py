@@ -15,7 +15,7 @@ FIGURES = (
     "shown_percent", "freezes", "freeze_percent", "longest_freeze_ms", "latency_p50_ms",
     "latency_p95_ms", "rate_kbps", "self_made_loss_percent", "connect_ms", "first_picture_ms",
     "recover_ms", "full_rate_ms", "added_queue_ms", "capacity_used_percent", "sessions",
-    "undecodable",
+    "undecodable", "skipped_percent",
 )  # fmt: skip
 NAMES = {"denc": "denc", "aiortc": "stock aiortc"}
 

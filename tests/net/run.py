@@ -58,25 +58,27 @@ async def run_scenario(
     folder.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.csv"):
         log.unlink()
-    port, figures_port = free_port(), free_port()
+    port, view_figures, stream_figures = free_port(), free_port(), free_port()
     link = EmulatedLink(port, seed, scenario.up, scenario.down)
     unix_us = time.time_ns() // 1000 - monotonic_us()
-    error, undecodable = "", None
-    async with _running(lambda: peer.receiver(port, figures_port, folder)) as receiver, link:
+    error = ""
+    async with _running(lambda: peer.receiver(port, view_figures, folder)) as receiver, link:
         await asyncio.to_thread(receiver.wait_listening, port)
         async with _running(
-            lambda: peer.sender(link.url, stream, scenario.bitrate_bps, folder)
+            lambda: peer.sender(link.url, stream, scenario.bitrate_bps, stream_figures, folder)
         ) as sender:
             if await _first_picture(peer, folder):
                 await asyncio.sleep(SETTLE_S)
             else:
                 error = f"no picture within {FIRST_PICTURE_S:g} s"
+            skipped_before = await _figure(stream_figures, "frames_skipped")
             begin_us = link.begin()
             if not error:
                 await _wait(scenario.seconds, tell)
             end_us = monotonic_us()
             await asyncio.sleep(GRACE_S + scenario.up.phases[-1].knobs.queue_delay_ms / 1000)
-            undecodable = await _undecodable(figures_port)
+            skipped = await _figure(stream_figures, "frames_skipped")
+            undecodable = await _figure(view_figures, "frames_lost")
             for program in (receiver, sender):
                 error = error or program.exit_reason()
     window = Span(begin_us + unix_us, max(end_us, begin_us + 1) + unix_us)
@@ -92,6 +94,7 @@ async def run_scenario(
         connected_us=None if media_us is None else media_us + unix_us,
         sessions=len(link.relays),
         undecodable=undecodable,
+        skipped=None if skipped is None else skipped - (skipped_before or 0),
         disturbed=_disturbed(scenario, window),
     )
     late_ms = max(link.up.late_us, link.down.late_us) / 1000
@@ -125,13 +128,13 @@ async def _wait(seconds: float, tell: Callable[[float], object]) -> None:
         told = time.monotonic()
 
 
-async def _undecodable(port: int) -> int | None:
-    """Access units that the viewer got and could not decode; None: it does not tell."""
+async def _figure(port: int, name: str) -> int | None:
+    """A counter of a daemon; None: the peer has no figures."""
     timeout = aiohttp.ClientTimeout(total=2)
     url = f"http://{LOCALHOST}:{port}/figures.json"
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as reply:
-            return int((await reply.json())["frames_lost"])
+            return int((await reply.json()).get(name, 0))
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
         return None
 

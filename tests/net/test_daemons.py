@@ -123,7 +123,7 @@ class Ends:
         return DencPeer().receiver(self._port, 0, self._folder)
 
     def stream(self) -> Daemon:
-        return DencPeer().sender(self._url, STREAM, BITRATE_BPS, self._folder)
+        return DencPeer().sender(self._url, STREAM, BITRATE_BPS, 0, self._folder)
 
     def frames(self) -> int:
         return len(DencPeer().shown(self._folder))

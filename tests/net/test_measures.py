@@ -39,6 +39,7 @@ def evidence(pictures: list[ShownPicture], seconds: float = 10.0, **changes: obj
         "connected_us": START_US - 200_000,
         "sessions": 1,
         "undecodable": 0,
+        "skipped": 5,
         "disturbed": None,
     }
     return Evidence(**{**given, **changes})  # type: ignore[arg-type]
@@ -48,6 +49,7 @@ def test_everything_shown_on_time_has_no_freeze() -> None:
     result = measure(evidence([picture(number) for number in range(-5, 260)]))
     assert (result.shown_percent, result.freezes, result.freeze_percent) == (100, 0, 0)
     assert result.latency_p50_ms == result.latency_p95_ms == 70
+    assert result.skipped_percent == 2  # 5 of 250
     assert result.recover_ms is result.added_queue_ms is result.capacity_used_percent is None
 
 

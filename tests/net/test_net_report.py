@@ -42,6 +42,7 @@ def made(peer: str, *, error: str = "", late_ms: float = 0.0) -> Run:
         connected_us=None,
         sessions=1,
         undecodable=None,
+        skipped=None,
         disturbed=Span(1_100_000, 1_200_000),
     )
     scenario = Scenario("dark", "it goes dark", DARK, DARK, GOALS, 2.0)
