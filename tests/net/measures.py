@@ -42,6 +42,7 @@ class Evidence:
     up: Flow  # its slots by the link's clock
     link_clock_us: int  # what that clock is behind Unix time
     schedule: Schedule  # of the way up; begins with the window
+    bitrate_bps: int  # that the encoder was given
     offered_us: int | None  # when the first offer came
     connected_us: int | None  # when the first media packet entered the link
     sessions: int
@@ -204,7 +205,7 @@ def _added_queue_ms(evidence: Evidence) -> float | None:
 def _capacity_used_percent(evidence: Evidence) -> float | None:
     used = []
     for _, capacity, span in _phases(evidence):
-        if capacity:
+        if capacity and capacity <= evidence.bitrate_bps / 1000:  # that it could fill
             late = _from(span, FILL_PATIENCE_S)
             slots = _slots(evidence, late)
             kbps = sum(slot.delivered_bytes for slot in slots) * 8e6 / 1000 / SLOT_US

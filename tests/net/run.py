@@ -90,6 +90,7 @@ async def run_scenario(
         up=link.up.flow,
         link_clock_us=unix_us,
         schedule=scenario.up,
+        bitrate_bps=scenario.bitrate_bps,
         offered_us=link.offers_us[0] + unix_us if link.offers_us else None,
         connected_us=None if media_us is None else media_us + unix_us,
         sessions=len(link.relays),

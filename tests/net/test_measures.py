@@ -35,6 +35,7 @@ def evidence(pictures: list[ShownPicture], seconds: float = 10.0, **changes: obj
         "up": Flow(),
         "link_clock_us": 0,
         "schedule": CLEAN,
+        "bitrate_bps": 1_000_000,
         "offered_us": START_US - 500_000,
         "connected_us": START_US - 200_000,
         "sessions": 1,
@@ -104,10 +105,11 @@ def test_queue_and_use_of_the_capacity_are_those_of_the_worst_phase() -> None:
         waits_us = 250_000 if 5_000_000 <= index * 5000 < 8_400_000 else 20_000
         flow.add(125 - HEADER_BYTES, now_us, Passage((now_us,), waits_us, 1))
     flow.add(0, START_US + 9_990_000, Passage((), 0, 99, Drop.QUEUE))
-    capacities = (1000, 250)
-    schedule = Schedule(tuple(Phase(5, Knobs(capacity_kbps=rate)) for rate in capacities))
-    result = measure(evidence([], up=flow, schedule=schedule))
-    assert result.rate_kbps == pytest.approx(200, rel=0.01)
+    capacities = (1000, 250)  # and a phase that no encoder of 1 Mbit/s can fill
+    phases = [Phase(5, Knobs(capacity_kbps=rate)) for rate in capacities]
+    schedule = Schedule((*phases, Phase(1, Knobs(capacity_kbps=8000))))
+    result = measure(evidence([], 11.0, up=flow, schedule=schedule))
+    assert result.rate_kbps == pytest.approx(200 * 10 / 11, rel=0.01)
     assert result.self_made_loss_percent == pytest.approx(100 / 2001)
     assert result.capacity_used_percent == pytest.approx(20, rel=0.05)
     # from 3 s after the drop of capacity on; 0.4 of its 2 s were slow

@@ -38,6 +38,7 @@ def made(peer: str, *, error: str = "", late_ms: float = 0.0) -> Run:
         up=flow,
         link_clock_us=0,
         schedule=DARK,
+        bitrate_bps=1_000_000,
         offered_us=0,
         connected_us=None,
         sessions=1,
