@@ -34,7 +34,7 @@ class Passage:
     """What became of one datagram."""
 
     arrivals_us: tuple[int, ...]  # two for a duplicate, none for a dropped one
-    queue_us: int  # waiting and being sent; 0 for one that found no place
+    queue_us: int  # waiting and being sent; of one that found no place: how long the queue was
     queue_packets: int  # that were before it
     drop: Drop | None = None
 
@@ -79,7 +79,8 @@ class LinkModel:
         before = len(self._departures_us)
         knobs = self.knobs(now_us)
         if knobs.queue_packets is not None and before >= knobs.queue_packets:
-            return Passage((), 0, before, Drop.QUEUE)
+            waits_us = round(self._last_departure_us - now_us)
+            return Passage((), waits_us, before, Drop.QUEUE)
         departs_us = self._departure_us(8 * (size_bytes + HEADER_BYTES), now_us)
         if departs_us is None:
             return Passage((), 0, before, Drop.QUEUE)
