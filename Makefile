@@ -9,7 +9,7 @@ METRICS ?=
 # auto: torch only from a wheel that pip finds locally; yes: from the registry, with what it brings; no: without
 TORCH   ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train test test-pythons check demo bench-quality bench-speed bench-ablate clean torch-if-local
+.PHONY: help setup setup-train test test-pythons check demo bench-quality bench-speed bench-ablate net clean torch-if-local
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ bench-speed: $(VENV)/.demo ## time per stage and memory on this machine
 bench-ablate: setup ## what each part of denc gives, on MANIFEST=clips.yaml, into OUT=folder
 	@test -n '$(MANIFEST)' || { echo 'give MANIFEST=clips.yaml (docs/guide.md says what is in it)'; exit 2; }
 	$(BIN)/denc-bench ablate --manifest '$(MANIFEST)' --out '$(OUT)' $(if $(METRICS),--metrics '$(METRICS)')
+
+net: $(VENV)/.demo ## bad networks, beside stock aiortc; SCENARIOS='loss-5 blackout-2' SECONDS=20 for less
+	$(BIN)/python -m tests.net $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 clean: ## remove the virtual environments and what the demo made
 	rm -rf $(VENV) .venv-* demo build *.egg-info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 
 from daemon.command import Command
@@ -86,3 +87,7 @@ def _daemon() -> Callable[[ViewerConfig, asyncio.Event], Coroutine[object, objec
     from viewer.app import view
 
     return view
+
+
+if __name__ == "__main__":
+    sys.exit(main())

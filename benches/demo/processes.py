@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -16,19 +17,25 @@ LAST_LINES = 15
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 POLL_S = 0.05
+ROOT = Path(__file__).parents[2]
+MODULES = {"denc-stream": "streamer.cli", "denc-view": "viewer.cli"}
 
 
 class Daemon:
-    """One of the installed commands, its output in a log file; ended when the block is left."""
+    """One of the commands, or a module, its output in a log file; ended when the block is left.
+
+    The code beside this file is run, whatever is installed.
+    """
 
     def __init__(self, command: str, arguments: Sequence[str], log: Path) -> None:
         self.name = command
         self.log = log
         self.peak_mib = 0.0  # resident memory, as last seen; Linux only
-        program = Path(sys.executable).parent / command
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(program), *arguments],
+                [sys.executable, "-m", MODULES.get(command, command), *arguments],
+                env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -79,6 +86,11 @@ class Daemon:
             time.sleep(POLL_S)
         if code:
             raise BenchError(f"{self.name} ended with exit code {code}{self.last_words()}")
+
+    def exit_reason(self) -> str:
+        """How it ended, with its last words; empty while it runs."""
+        code = self._process.poll()
+        return "" if code is None else f"{self.name} ended with code {code}{self.last_words()}"
 
     def last_words(self) -> str:
         """The end of its log, to be put behind a message."""

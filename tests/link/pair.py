@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bad_link import BadLink
-
 from link.access_unit import AccessUnit
 from link.errors import SessionEnded
 from link.nal import split_annexb
@@ -17,6 +15,7 @@ from link.receiver import MediaReceiver
 from link.sender import MediaSender
 from link.whip_client import publish
 from link.whip_server import WhipServer
+from tests.net.emulated_link import EmulatedLink
 
 OUR_NETWORK, THEIR_NETWORK = b"sender-1", b"viewer-1"
 
@@ -71,7 +70,10 @@ async def serving(
 
 
 async def connect(
-    where: WhipServer | BadLink, *, token: str | None = None, irap: Callable[[], None] | None = None
+    where: WhipServer | EmulatedLink,
+    *,
+    token: str | None = None,
+    irap: Callable[[], None] | None = None,
 ) -> MediaSender:
     url = f"http://127.0.0.1:{where.port}/whip" if isinstance(where, WhipServer) else where.url
     return await publish(

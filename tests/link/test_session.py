@@ -7,7 +7,6 @@ import time
 
 import pytest
 import uvloop
-from bad_link import BadLink
 from h265 import access_units
 from pair import (
     OUR_NETWORK,
@@ -23,6 +22,9 @@ from pair import (
 
 from link.access_unit import AccessUnit
 from link.nal import split_annexb
+from tests.net.emulated_link import EmulatedLink
+from tests.net.knobs import Knobs
+from tests.net.schedule import Phase, Schedule
 
 NOTICED_WITHIN_S = 3.0
 
@@ -92,9 +94,9 @@ async def test_the_goodbye_of_the_receiver_ends_the_sender_at_once() -> None:
 async def test_lost_reordered_and_doubled_datagrams_cost_few_units() -> None:
     seed, units = 7, access_units(200)
     consumer, irap = Consumer(), Irap()
-    async with serving(consumer) as server, BadLink(server.port, seed) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, seed) as link:
         sender = await connect(link, irap=irap)
-        link.loss, link.reorder, link.duplicate = 0.05, 0.03, 0.01
+        link.set_knobs(Knobs(loss_percent=5, reorder_percent=3, duplicate_percent=1))
         await send_all(sender, units, 0.01)
         await asyncio.sleep(0.5)
         stats = sender.stats()
@@ -112,7 +114,7 @@ async def test_lost_reordered_and_doubled_datagrams_cost_few_units() -> None:
 @pytest.mark.parametrize("setup", ["actpass", "active", "passive"])
 async def test_every_dtls_role_of_an_offer_leads_to_a_session(setup: str) -> None:
     consumer = Consumer()
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         link.rewrite_offer = lambda offer: offer.replace("setup:actpass", f"setup:{setup}")
         sender = await connect(link)
         await send_all(sender, access_units(3), 0.01)
@@ -130,12 +132,12 @@ def without_rtx(offer: str) -> str:
 async def test_a_peer_without_rtx_gets_lost_packets_as_they_were() -> None:
     consumer = Consumer()
     units = access_units(60)
-    async with serving(consumer) as server, BadLink(server.port, 3) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 3) as link:
         link.rewrite_offer = without_rtx
         sender = await connect(link)
-        link.loss = 0.1
+        link.set_knobs(Knobs(loss_percent=10))
         await send_all(sender, units, 0.02)
-        link.loss = 0.0
+        link.set_knobs(Knobs())
         assert await until(lambda: len(consumer.units) >= 58, 1), f"{len(consumer.units)} of 60"
         assert sender.stats().packets_retransmitted > 0
         assert consumer.receivers[0].stats().packets_recovered > 0
@@ -145,14 +147,14 @@ async def test_a_peer_without_rtx_gets_lost_packets_as_they_were() -> None:
 async def test_a_lost_irap_is_asked_for_again() -> None:
     consumer, irap = Consumer(), Irap()
     units = access_units(60, keyframe_interval=20)
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         sender = await connect(link, irap=irap)
         await send_all(sender, units[:10], 0.01)
         assert await until(lambda: len(consumer.units) == 10, 1)
         before = irap.requests
-        link.loss = 1.0
+        link.set_knobs(Knobs(loss_percent=100))
         await send_all(sender, units[10:21], 0.05)
-        link.loss = 0.0
+        link.set_knobs(Knobs())
         # P pictures whose IRAP is lost: the receiver has to ask until it gets one
         await send_all(sender, units[21:40], 0.05)
         assert await until(lambda: irap.requests > before, 1)
@@ -166,10 +168,10 @@ async def test_a_lost_irap_is_asked_for_again() -> None:
 async def test_a_dead_peer_is_noticed_on_both_ends_and_the_reconnect_works() -> None:
     consumer = Consumer()
     units = access_units(20)
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         sender = await connect(link)
         await send_all(sender, units, 0.01)
-        link.dark = True
+        link.set_knobs(Knobs(blackout=True))
         begin = time.monotonic()
         reason = await asyncio.wait_for(sender.wait_closed(), NOTICED_WITHIN_S)
         assert "no sign of the peer" in reason
@@ -185,10 +187,10 @@ async def test_a_dead_peer_is_noticed_on_both_ends_and_the_reconnect_works() -> 
 
 async def test_a_reconnect_takes_over_from_a_session_whose_peer_is_gone() -> None:
     consumer = Consumer()
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         first = await connect(link)
         assert await until(lambda: len(consumer.receivers) == 1, 1)
-        link.dark = True
+        link.set_knobs(Knobs(blackout=True))
         begin = time.monotonic()
         second = await connect(server)
         assert time.monotonic() - begin < 2
@@ -196,30 +198,47 @@ async def test_a_reconnect_takes_over_from_a_session_whose_peer_is_gone() -> Non
         await asyncio.gather(first.close(), second.close())
 
 
-async def test_a_blackout_of_two_seconds_is_survived() -> None:
+@pytest.mark.parametrize("dark_s", [0.5, 2.0])
+async def test_a_blackout_is_survived_and_ends_with_an_irap(dark_s: float) -> None:
     consumer, irap = Consumer(), Irap()
-    units = access_units(150, keyframe_interval=10)
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    units = access_units(200, keyframe_interval=10)
+    blackout = Schedule((Phase(dark_s, Knobs(blackout=True)), Phase(1, Knobs())))
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         sender = await connect(link, irap=irap)
         await send_all(sender, units[:20], 0.02)
-        link.dark = True
-        await send_all(sender, units[20:70], 0.04)
-        link.dark = False
+        assert await until(lambda: len(consumer.units) == 20, 1)
+        link.set_schedule(blackout)
+        link.begin()
+        sending = asyncio.ensure_future(send_all(sender, units[20:], 0.04))
+        await asyncio.sleep(dark_s)
         count = len(consumer.units)
-        sending = asyncio.ensure_future(send_all(sender, units[70:], 0.04))
         assert await until(lambda: len(consumer.units) > count, 1)
-        assert consumer.units[count].gap_before
         # what the send history still held may come first; then an IRAP to go on from
-        assert await until(lambda: any(unit.irap for unit in consumer.units[count:]), 1)
+        assert await until(lambda: any(unit.irap for unit in consumer.units[20:]), 1)
         sending.cancel()
         await sender.close()
         assert len(consumer.receivers) == 1
 
 
+async def test_reordered_and_doubled_datagrams_change_no_bit() -> None:
+    seed, units = 5, access_units(200)
+    consumer = Consumer()
+    # a packet or two every 10 ms: up to 20 of them overtake a late one
+    bad = Knobs(reorder_percent=5, reorder_delay_ms=120, duplicate_percent=1)
+    async with serving(consumer) as server, EmulatedLink(server.port, seed) as link:
+        sender = await connect(link)
+        link.set_knobs(bad)
+        await send_all(sender, units, 0.01)
+        assert await until(lambda: len(consumer.units) == len(units), 2), f"seed {seed}"
+        await sender.close()
+    assert consumer.nals() == [split_annexb(unit.data) for unit in units], f"seed {seed}"
+    assert not any(unit.gap_before for unit in consumer.units)
+
+
 async def test_hostile_datagrams_at_the_media_port_end_nothing() -> None:
     consumer = Consumer()
     units = access_units(40)
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         sender = await connect(link)
         assert await until(lambda: bool(consumer.receivers), 1)
         server_address = link.server_side.get_extra_info("peername")
@@ -245,7 +264,7 @@ async def test_hostile_datagrams_at_the_media_port_end_nothing() -> None:
 async def test_a_flood_of_garbage_costs_no_unit() -> None:
     consumer = Consumer()
     units = access_units(25)
-    async with serving(consumer) as server, BadLink(server.port, 1) as link:
+    async with serving(consumer) as server, EmulatedLink(server.port, 1) as link:
         sender = await connect(link)
         assert await until(lambda: bool(consumer.receivers), 1)
         address = link.server_side.get_extra_info("peername")

@@ -1,0 +1,117 @@
+"""Who is run over the link: both daemons, or a stock aiortc pair. Each as two processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from benches.demo.processes import Daemon
+from tests.net import shown
+from tests.net.relay import LOCALHOST
+from tests.net.shown import ShownPicture
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is streamed: the built-in scene."""
+
+    width: int = 320
+    height: int = 180
+    fps: float = 25.0
+
+    @property
+    def size(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+class Peer(Protocol):
+    """How to run it, and where it logs."""
+
+    @property
+    def name(self) -> str:
+        """As `--peers` takes it."""
+        ...
+
+    def receiver(self, port: int, figures_port: int, folder: Path) -> Daemon:
+        """Listens for WHIP on a port of 127.0.0.1; figures at the other, if it has any."""
+        ...
+
+    def sender(
+        self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
+    ) -> Daemon:
+        """Publishes to a WHIP endpoint until it is ended."""
+        ...
+
+    def has_shown(self, folder: Path) -> bool:
+        """Whether a picture was shown yet."""
+        ...
+
+    def shown(self, folder: Path) -> tuple[ShownPicture, ...]:
+        """All that were."""
+        ...
+
+
+@dataclass(frozen=True)
+class DencPeer:
+    """`denc-stream` and `denc-view`, without networks: the link is the subject here."""
+
+    name: str = "denc"
+    engine: str = "plain"
+
+    def receiver(self, port: int, figures_port: int, folder: Path) -> Daemon:
+        """Listens for WHIP on a port of 127.0.0.1; figures at the other."""
+        options = [
+            "--listen", f"{LOCALHOST}:{port}", "--headless", "--figures-port", str(figures_port),
+            "--engine", self.engine, "--log-frames", str(folder / "frames.csv"),
+        ]  # fmt: skip
+        return Daemon("denc-view", options, folder / "denc-view.log")
+
+    def sender(
+        self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
+    ) -> Daemon:
+        """Publishes to a WHIP endpoint until it is ended."""
+        options = [
+            "--source", "demo:", "--peer", url, "--size", stream.size, "--fps", f"{stream.fps:g}",
+            "--max-bitrate", str(bitrate_bps), "--engine", self.engine,
+            "--figures-port", str(figures_port),
+        ]  # fmt: skip
+        return Daemon("denc-stream", options, folder / "denc-stream.log")
+
+    def has_shown(self, folder: Path) -> bool:
+        """Whether a picture was shown yet."""
+        return shown.has_rows(folder / "frames.csv")
+
+    def shown(self, folder: Path) -> tuple[ShownPicture, ...]:
+        """All that were."""
+        return shown.of_denc(folder / "frames.csv")
+
+
+@dataclass(frozen=True)
+class AiortcPeer:
+    """`RTCPeerConnection` as it is, with H.264; it rules its bitrate itself, 0.5 to 3 Mbit/s."""
+
+    name: str = "aiortc"
+
+    def receiver(self, port: int, figures_port: int, folder: Path) -> Daemon:
+        """Listens for WHIP on a port of 127.0.0.1; it has no figures."""
+        options = [str(port), str(folder / "shown.csv")]
+        return Daemon("tests.net.aiortc_receiver", options, folder / "receiver.log")
+
+    def sender(
+        self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
+    ) -> Daemon:
+        """Publishes to a WHIP endpoint until it is ended."""
+        options = [url, stream.size, f"{stream.fps:g}", str(folder / "sent.csv")]
+        return Daemon("tests.net.aiortc_sender", options, folder / "sender.log")
+
+    def has_shown(self, folder: Path) -> bool:
+        """Whether a picture was shown yet."""
+        return shown.has_rows(folder / "shown.csv")
+
+    def shown(self, folder: Path) -> tuple[ShownPicture, ...]:
+        """All that were and could be told from each other."""
+        return shown.of_aiortc(folder / "sent.csv", folder / "shown.csv")
+
+
+PEERS: dict[str, Peer] = {"denc": DencPeer(), "aiortc": AiortcPeer()}
