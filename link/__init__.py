@@ -18,6 +18,7 @@ Errors (`link.errors` where no other module is named), all of them and nothing e
     ├── NoH265Error                    the peer's offer has no H.265 (link.sdp)
     ├── SignallingError                the session could not be set up
     │   ├── Unreachable                nobody answers at the peer's address
+    │   │   └── NoMediaPath            the signalling works, and UDP does not
     │   ├── PeerChanged                another box answers than the one known there
     │   └── Refused(status, message)   the peer answered no
     └── SessionEnded(reason)           the session was up and is over

@@ -25,6 +25,10 @@ class Unreachable(SignallingError):  # noqa: N818 - reads as a state at the call
     """Nobody answers at the peer's address."""
 
 
+class NoMediaPath(Unreachable):
+    """The signalling worked, and then no ICE check or DTLS handshake succeeded."""
+
+
 class PeerChanged(SignallingError):  # noqa: N818
     """Another box than the one known under this address answers."""
 
