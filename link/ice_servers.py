@@ -61,6 +61,14 @@ def parse_ice_server(value: object) -> IceServer:
     return IceServer(scheme, match["host"], port, transport, user, secret)
 
 
+def parse_ice_servers(value: object) -> tuple[IceServer, ...]:
+    """A list of servers, or one. Raises ValueError with what was expected."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if len(items) > MAX_ICE_SERVERS:
+        raise ValueError(f"at most {MAX_ICE_SERVERS} servers")
+    return tuple(parse_ice_server(item) for item in items)
+
+
 def link_values(servers: Iterable[IceServer]) -> list[str]:
     """Values of `Link` headers that tell of the servers (RFC 9725, section 4.6)."""
     values = []

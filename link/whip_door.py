@@ -30,6 +30,9 @@ TOKEN_NEEDED = "A bearer token is needed"
 class Gate(Protocol):
     """Decides about boxes; called on the event loop, and must not raise."""
 
+    def knows(self, box: Box) -> bool:
+        """Whether a box that was admitted still may come: one can be forgotten meanwhile."""
+
     def refusal(self, box: Box) -> str | None:
         """Why an offer that claims to be of this box is refused; None: it may try to prove it."""
 
@@ -112,6 +115,10 @@ class Door:
     def admits(self, box: Box | None) -> bool:
         """Whether a session whose peer has proven its fingerprint may begin."""
         return box is None or self._gate is None or self._gate.admit(box)
+
+    def still_knows(self, box: Box | None) -> bool:
+        """Whether a session of this box may go on."""
+        return box is None or self._gate is None or self._gate.knows(box)
 
 
 def refusal(

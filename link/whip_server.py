@@ -37,6 +37,7 @@ BODY_TIMEOUT_S = 5.0
 SHUTDOWN_TIMEOUT_S = 1.0  # of HTTP connections
 CONSUMER_TIMEOUT_S = 5.0
 MAX_CONNECTING = 4  # offers whose peers have not proven yet who they are
+RECHECK_S = 2.0  # a box that is forgotten is out by then
 MAX_CONNECTING_EACH = 2  # of one address: the newest
 _SDP_TYPE = "application/sdp"
 _TRICKLE_TYPE = "application/trickle-ice-sdpfrag"
@@ -105,6 +106,7 @@ class WhipServer:
         self._admission = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._listeners: list[Listener] = []
+        self._rechecking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listens. Raises SignallingError naming the port when it cannot, and IdentityError."""
@@ -128,9 +130,13 @@ class WhipServer:
             self._listeners.append(listener)
         self.port = self._listeners[0].port
         self.plain_port = None if self._plain is None else self._listeners[1].port
+        self._rechecking = asyncio.ensure_future(self._recheck())
 
     async def stop(self) -> None:
         """Stops listening, ends all sessions and waits for their consumers (5 s at most)."""
+        if self._rechecking is not None:
+            self._rechecking.cancel()
+            await asyncio.gather(self._rechecking, return_exceptions=True)
         await asyncio.gather(*(listener.stop() for listener in self._listeners))
         if self._runner is not None:
             await self._runner.cleanup()
@@ -260,6 +266,14 @@ class WhipServer:
         self._consumers.add(consumer)
         consumer.add_done_callback(self._consumers.discard)
         return make_answer(offer, ours, self._network_ids)
+
+    async def _recheck(self) -> None:
+        """Ends the sessions of boxes that were forgotten."""
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            for session in list(self._sessions.values()):
+                if session.is_live and not self._door.still_knows(session.box):
+                    session.receiver.end("this box was forgotten")
 
     def _live_count(self) -> int:
         return sum(session.is_live for session in self._sessions.values())
