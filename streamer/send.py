@@ -120,9 +120,7 @@ class Send:
                     raise UsageError(self._token_message()) from error
                 self._enter(WAITING, "the viewer says no: trying until it agrees", str(error))
             except PeerChanged as error:
-                self._enter(
-                    WAITING, "not the viewer that this box knows: waiting for it", str(error)
-                )
+                self._enter(WAITING, "another viewer than the known one: waiting", str(error))
             except LinkError as error:
                 self._enter(WAITING, "the viewer cannot be reached: trying for ever", str(error))
             else:
