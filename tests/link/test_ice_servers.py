@@ -1,0 +1,91 @@
+"""STUN and TURN servers as people and as `Link` headers write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from link.ice_servers import (
+    MAX_ICE_SERVERS,
+    IceServer,
+    link_values,
+    parse_ice_server,
+    parse_ice_servers,
+    parse_links,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("stun:box", IceServer("stun", "box", 3478)),
+        ("stun:10.0.0.1:19302", IceServer("stun", "10.0.0.1", 19302)),
+        ("stun:[fe80::1]:1", IceServer("stun", "[fe80::1]", 1)),
+        ("turn:u:p@box", IceServer("turn", "box", 3478, "udp", "u", "p")),
+        ("turn:u:p%40q@box:5?transport=tcp", IceServer("turn", "box", 5, "tcp", "u", "p@q")),
+        ("turns:u:p@box", IceServer("turns", "box", 5349, "tcp", "u", "p")),
+        ("turn:box", IceServer("turn", "box", 3478)),
+    ],
+)
+def test_servers_are_understood(text: str, server: IceServer) -> None:
+    assert parse_ice_server(text) == server
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "box", "http://box", "stun:", "stun:box:0", "stun:box:70000", "stun:u:p@box"]
+    + ["turn:u@box", "turn:box?transport=sctp", "turns:box?transport=udp", "stun:a b", "stuns:box"],
+)
+def test_what_is_no_server_says_what_is_one(text: str) -> None:
+    with pytest.raises(ValueError, match="stun:HOST"):
+        parse_ice_server(text)
+
+
+def test_a_list_has_an_end() -> None:
+    assert parse_ice_servers("stun:a") == parse_ice_servers(["stun:a"])
+    assert parse_ice_servers([]) == ()
+    with pytest.raises(ValueError, match="at most"):
+        parse_ice_servers(["stun:a"] * (MAX_ICE_SERVERS + 1))
+
+
+def test_a_password_does_not_show_in_what_is_logged() -> None:
+    server = parse_ice_server("turn:user:secret@box")
+    assert "secret" not in f"{server} {server!r} {[server]}"
+
+
+def test_links_are_those_of_rfc_9725() -> None:
+    servers = parse_ice_servers(["stun:stun.example.net", "turn:user:pass@turn.example.net"])
+    assert link_values(servers) == [
+        '<stun:stun.example.net:3478>; rel="ice-server"',
+        '<turn:turn.example.net:3478?transport=udp>; rel="ice-server"; username="user"; '
+        'credential="pass"; credential-type="password"',
+    ]
+
+
+def test_links_of_others_are_understood() -> None:
+    """The example of RFC 9725, section 4.6, in one header and with another link between."""
+    values = [
+        '<stun:stun.example.net>; rel="ice-server", <https://a/b>; rel="next"',
+        '<turn:turn.example.net?transport=udp>; rel="ice-server"; username="user"; '
+        'credential="my\\"Password, really"; credential-type="password"',
+        '<turn:x>; rel="ice-server"; credential-type="oauth"',
+        "<stun:plain.example>;rel=ice-server",
+    ]
+    assert parse_links(values) == (
+        IceServer("stun", "stun.example.net", 3478),
+        IceServer("turn", "turn.example.net", 3478, "udp", "user", 'my"Password, really'),
+        IceServer("stun", "plain.example", 3478),
+    )
+
+
+words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+
+
+@given(words, words)
+def test_credentials_survive_the_header(user: str, secret: str) -> None:
+    server = IceServer("turn", "box", 3478, "udp", user, secret)
+    assert parse_links(link_values([server])) == (server,)
+
+
+@given(st.lists(st.text(max_size=300), max_size=4))
+def test_any_header_gives_servers_or_nothing(values: list[str]) -> None:
+    assert len(parse_links(values)) <= MAX_ICE_SERVERS
