@@ -31,8 +31,9 @@ def _pair(options: argparse.Namespace) -> str:
     state = used_state(options)
     window: Window = Window(state.pairing)
     window.open(options.minutes)
+    time = f"{options.minutes:g} minute" + ("" if options.minutes == 1 else "s")
     return (
-        f"one more streamer may pair within {options.minutes:g} minutes; there, if it does not "
+        f"one more streamer may pair within {time}; there, if it does not "
         "run yet:\n  denc-stream --camera 0 --peer THIS-HOST"
     )
 

@@ -32,7 +32,20 @@ def test_servers_are_understood(text: str, server: IceServer) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "box", "http://box", "stun:", "stun:box:0", "stun:box:70000", "stun:u:p@box", "turn:u@box", "turn:box?transport=sctp", "turns:box?transport=udp", "stun:a b", "stuns:box"],
+    [
+        "",
+        "box",
+        "http://box",
+        "stun:",
+        "stun:box:0",
+        "stun:box:70000",
+        "stun:u:p@box",
+        "turn:u@box",
+        "turn:box?transport=sctp",
+        "turns:box?transport=udp",
+        "stun:a b",
+        "stuns:box",
+    ],
 )
 def test_what_is_no_server_says_what_is_one(text: str) -> None:
     with pytest.raises(ValueError, match="stun:HOST"):
