@@ -9,6 +9,7 @@ A server is asked for an address only where one is configured: a LAN needs none.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, unquote
 
 MAX_ICE_SERVERS = 8
@@ -79,6 +80,24 @@ def link_values(servers: Iterable[IceServer]) -> list[str]:
             value += '; credential-type="password"'
         values.append(value)
     return values
+
+
+def aioice_arguments(servers: Iterable[IceServer]) -> dict[str, Any]:
+    """What aioice's Connection takes: one STUN and one TURN server."""
+    arguments: dict[str, Any] = {}
+    for server in servers:
+        address = (server.host.strip("[]"), server.port)
+        if server.scheme == "stun":
+            arguments.setdefault("stun_server", address)
+        elif "turn_server" not in arguments:
+            arguments |= {
+                "turn_server": address,
+                "turn_username": server.user,
+                "turn_password": server.secret,
+                "turn_ssl": server.scheme == "turns",
+                "turn_transport": server.transport,
+            }
+    return arguments
 
 
 def parse_links(values: Iterable[str]) -> tuple[IceServer, ...]:

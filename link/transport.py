@@ -31,7 +31,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket
 from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
-from link.ice_servers import IceServer
+from link.ice_servers import IceServer, aioice_arguments
 from link.identity import Identity
 from link.sdp import MAX_CANDIDATES, TransportParameters
 
@@ -100,7 +100,7 @@ class _Connection(aioice.Connection):
     def __init__(
         self, *, controlling: bool, loopback: bool, ice_servers: Sequence[IceServer]
     ) -> None:
-        super().__init__(ice_controlling=controlling, **_server_arguments(ice_servers))
+        super().__init__(ice_controlling=controlling, **aioice_arguments(ice_servers))
         self.datagrams_refused = 0
         self.consent = Consent(monotonic_us())
         self.consent_lost = False
@@ -357,21 +357,3 @@ def _is_usable(candidate: RTCIceCandidate) -> bool:
         and 0 < candidate.port < 1 << 16
         and not candidate.ip.endswith(".local")
     )
-
-
-def _server_arguments(servers: Sequence[IceServer]) -> dict[str, Any]:
-    """What aioice takes: one STUN and one TURN server."""
-    arguments: dict[str, Any] = {}
-    for server in servers:
-        address = (server.host.strip("[]"), server.port)
-        if server.scheme == "stun":
-            arguments.setdefault("stun_server", address)
-        elif "turn_server" not in arguments:
-            arguments |= {
-                "turn_server": address,
-                "turn_username": server.user,
-                "turn_password": server.secret,
-                "turn_ssl": server.scheme == "turns",
-                "turn_transport": server.transport,
-            }
-    return arguments

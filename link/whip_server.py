@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from link.errors import LinkError, SignallingError, WireError
 from link.ice_servers import IceServer, link_values
@@ -157,10 +156,10 @@ class WhipServer:
 
     async def _options(self, request: web.Request) -> web.Response:
         """A preflight; who shows the token learns of the ICE servers before its offer."""
-        headers = CIMultiDict(_PREFLIGHT)
+        response = web.Response(status=204, headers=_PREFLIGHT)
         if await self._door.has_token(request):
-            headers.extend(("Link", value) for value in link_values(self._ice_servers))
-        return web.Response(status=204, headers=headers)
+            self._add_links(response)
+        return response
 
     async def _post(self, request: web.Request) -> web.Response:
         by_token = await self._door.enter(request)
@@ -190,14 +189,10 @@ class WhipServer:
                 on_over=self._on_over,
             )
             answer = await self._open(session, offer)
-        headers = CIMultiDict(
-            [
-                ("Location", f"{WHIP_PATH}/{session.secret}"),
-                ("ETag", session.etag),
-                *(("Link", value) for value in link_values(self._ice_servers)),
-            ]
-        )
-        return web.Response(status=201, text=answer, content_type=_SDP_TYPE, headers=headers)
+        headers = {"Location": f"{WHIP_PATH}/{session.secret}", "ETag": session.etag}
+        response = web.Response(status=201, text=answer, content_type=_SDP_TYPE, headers=headers)
+        self._add_links(response)
+        return response
 
     async def _patch(self, request: web.Request) -> web.Response:
         """Trickled candidates (RFC 9725, section 4.3); a restart of ICE is not supported (422)."""
@@ -222,6 +217,10 @@ class WhipServer:
         session.receiver.end("the sender ended the session")
         await session.close()
         return web.Response(status=200)
+
+    def _add_links(self, response: web.Response) -> None:
+        for value in link_values(self._ice_servers):
+            response.headers.add("Link", value)
 
     async def _find(self, request: web.Request) -> WhipSession:
         """The session whose secret URL this is; one that began with the token needs it again."""

@@ -1,17 +1,25 @@
 """STUN and TURN servers as people and as `Link` headers write them."""
 
+import asyncio
+import socket
+import time
+from typing import Any, cast
+
 import pytest
+from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
 
 from link.ice_servers import (
     MAX_ICE_SERVERS,
     IceServer,
+    aioice_arguments,
     link_values,
     parse_ice_server,
     parse_ice_servers,
     parse_links,
 )
+from link.transport import ICE_SERVERS_TIMEOUT_S, MediaTransport
 
 
 @pytest.mark.parametrize(
@@ -101,3 +109,58 @@ def test_credentials_survive_the_header(user: str, secret: str) -> None:
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_any_header_gives_servers_or_nothing(values: list[str]) -> None:
     assert len(parse_links(values)) <= MAX_ICE_SERVERS
+
+
+class StunServer(asyncio.DatagramProtocol):
+    """Tells everybody one address, as a server beyond a NAT would."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        request = stun.parse_message(data)
+        answer = stun.Message(
+            stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=request.transaction_id
+        )
+        answer.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.7", 4321)
+        self.transport.sendto(bytes(answer), addr)
+
+
+async def test_a_stun_server_gives_the_address_beyond_the_nat() -> None:
+    loop = asyncio.get_running_loop()
+    server, _ = await loop.create_datagram_endpoint(StunServer, local_addr=("127.0.0.1", 0))
+    port = server.get_extra_info("sockname")[1]
+    path = MediaTransport(
+        controlling=True,
+        loopback=True,
+        ice_servers=[parse_ice_server(f"stun:127.0.0.1:{port}")],
+    )
+    try:
+        found = [(item.type, item.ip, item.port) for item in (await path.gather()).candidates]
+    finally:
+        await path.close()
+        server.close()
+    assert ("srflx", "192.0.2.7", 4321) in found
+
+
+async def test_a_server_that_is_silent_is_not_waited_for_long() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = parse_ice_server(f"stun:127.0.0.1:{silent.getsockname()[1]}")
+        path = MediaTransport(controlling=True, loopback=True, ice_servers=[server])
+        begin = time.monotonic()
+        assert (await path.gather()).candidates
+        assert time.monotonic() - begin < ICE_SERVERS_TIMEOUT_S + 1
+        await path.close()
+
+
+def test_aioice_gets_the_first_of_each() -> None:
+    servers = parse_ice_servers(["turn:u:p@a", "stun:b", "turns:u:p@c", "stun:d"])
+    assert aioice_arguments(servers) == {
+        "stun_server": ("b", 3478),
+        "turn_server": ("a", 3478),
+        "turn_username": "u",
+        "turn_password": "p",
+        "turn_ssl": False,
+        "turn_transport": "udp",
+    }
