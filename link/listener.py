@@ -17,7 +17,6 @@ from link.rate_limit import source_of
 
 BACKLOG = 64
 HANDSHAKE_TIMEOUT_S = 5.0
-_POLL_S = 0.1
 _ACCEPT_RETRY_S = 0.2  # when the process has no descriptor left
 
 
@@ -28,6 +27,33 @@ class ConnectionLimits:
     total: int = 64
     each: int = 16  # of one address
     seconds: float = 20.0  # of one connection, its TLS handshake included
+
+
+class _Watched(asyncio.Protocol):
+    """aiohttp's protocol of one connection, and when it is over."""
+
+    def __init__(self, inner: asyncio.Protocol) -> None:
+        self._inner = inner
+        self.over = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+        self.over.set()
 
 
 class Listener:
@@ -119,16 +145,15 @@ class Listener:
         """One connection, until either end closes it, or this is cancelled."""
         transport: asyncio.Transport | None = None
         try:
-            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
-                self._server,
+            transport, watched = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _Watched(self._server()),
                 accepted,
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self._tls else None,
             )
-            while not transport.is_closing():  # noqa: ASYNC110 - whose end aiohttp alone is told
-                await asyncio.sleep(_POLL_S)
+            await watched.over.wait()
         finally:
             if transport is None:
                 accepted.close()
-            elif not transport.is_closing():  # its time is up; what it was still to get is lost
-                transport.abort()
+            else:
+                transport.abort()  # its time is up; what it was still to get is lost
