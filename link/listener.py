@@ -143,10 +143,11 @@ class Listener:
 
     async def _connection(self, accepted: socket.socket) -> None:
         """One connection, until either end closes it, or this is cancelled."""
+        watched = _Watched(self._server())
         transport: asyncio.Transport | None = None
         try:
-            transport, watched = await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _Watched(self._server()),
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: watched,
                 accepted,
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self._tls else None,
