@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import aioice
-from aioice.turn import TurnTransport
+import aioice.turn
 from aiortc import (
     RTCCertificate,
     RTCDtlsParameters,
@@ -93,6 +93,22 @@ class _Guard(asyncio.DatagramProtocol):
         self._inner.connection_lost(exc)
 
 
+class _TurnTransport(aioice.turn.TurnTransport):
+    """A path through a TURN server whose socket is closed when the server is given up:
+    aioice 0.10 keeps it open for ever, one for each attempt."""
+
+    async def _connect(self, protocol: asyncio.DatagramProtocol) -> None:
+        try:
+            await super()._connect(protocol)
+        except asyncio.CancelledError:
+            inner: Any = self
+            inner._TurnTransport__inner_protocol.transport.close()
+            raise
+
+
+aioice.turn.TurnTransport = _TurnTransport  # type: ignore[misc]  # it has no other way in
+
+
 class _Connection(aioice.Connection):
     """aioice's ICE agent with a guard at each socket, 127.0.0.1 as a candidate if wanted, and a
     faster consent check (aioice's takes 27 to 39 s to notice a dead peer)."""
@@ -117,7 +133,7 @@ class _Connection(aioice.Connection):
         )
         for protocol in self._protocols:
             guard = _Guard(protocol, self)
-            if isinstance(protocol.transport, TurnTransport):
+            if isinstance(protocol.transport, _TurnTransport):
                 relay: Any = protocol.transport
                 relay._TurnTransport__inner_protocol.receiver = guard
             else:

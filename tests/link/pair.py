@@ -13,9 +13,11 @@ from bad_link import BadLink
 from link.access_unit import AccessUnit
 from link.errors import SessionEnded
 from link.nal import split_annexb
+from link.rate_limit import Rate
 from link.receiver import MediaReceiver
 from link.sender import MediaSender
 from link.whip_client import publish
+from link.whip_door import Limits
 from link.whip_server import WhipServer
 
 OUR_NETWORK, THEIR_NETWORK = b"sender-1", b"viewer-1"
@@ -62,6 +64,7 @@ async def serving(
         network_ids=[THEIR_NETWORK],
         on_session=consumer,
         max_sessions=max_sessions,
+        limits=Limits(Rate(10_000, 10_000), Rate(10_000, 10_000)),  # tests are in a hurry
     )
     await server.start()
     try:

@@ -1,6 +1,7 @@
 """STUN and TURN servers as people and as `Link` headers write them."""
 
 import asyncio
+import os
 import socket
 import time
 from typing import Any, cast
@@ -143,15 +144,20 @@ async def test_a_stun_server_gives_the_address_beyond_the_nat() -> None:
     assert ("srflx", "192.0.2.7", 4321) in found
 
 
-async def test_a_server_that_is_silent_is_not_waited_for_long() -> None:
+@pytest.mark.parametrize("uri", ["stun:127.0.0.1", "turn:u:p@127.0.0.1"])
+async def test_a_server_that_is_silent_is_not_waited_for_long(uri: str) -> None:
+    await asyncio.sleep(0)
+    before = len(os.listdir("/proc/self/fd"))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        server = parse_ice_server(f"stun:127.0.0.1:{silent.getsockname()[1]}")
+        server = parse_ice_server(f"{uri}:{silent.getsockname()[1]}")
         path = MediaTransport(controlling=True, loopback=True, ice_servers=[server])
         begin = time.monotonic()
         assert (await path.gather()).candidates
         assert time.monotonic() - begin < ICE_SERVERS_TIMEOUT_S + 1
         await path.close()
+    await asyncio.sleep(0.1)
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_aioice_gets_the_first_of_each() -> None:
