@@ -54,6 +54,9 @@ class Command(Generic[Config]):
         """The options that every daemon has; `figures` says where the live figures are."""
         rest = parser.add_argument_group("the rest")
         rest.add_argument("--config", metavar="FILE", help=f"YAML; see {self.yaml}")
+        rest.add_argument(
+            "--state", metavar="DIR", help="the key of this box, and the boxes it knows"
+        )
         rest.add_argument("--figures-port", metavar="PORT", help=f"live figures; {figures}")
         rest.add_argument("--log-level", choices=LEVELS)
         rest.add_argument("--log-style", choices=STYLES)

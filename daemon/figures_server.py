@@ -9,6 +9,7 @@ from aiohttp import web
 
 from daemon.errors import UsageError
 from daemon.figures import Figures
+from daemon.host_check import host_check
 
 STREAMER_PORT = 9464
 VIEWER_PORT = 9465
@@ -41,7 +42,7 @@ async def serve(
     if port == 0:
         yield
         return
-    app = web.Application()
+    app = web.Application(middlewares=[host_check])
     app.add_routes(routes(figures, prefix))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

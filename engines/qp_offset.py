@@ -12,6 +12,7 @@ import av
 from av.filter import Graph
 
 QP_RANGE = 51  # what a region's offset of 1 stands for
+GRAPHS_MAX = 64  # kept
 
 
 class QpOffset:
@@ -28,6 +29,8 @@ class QpOffset:
     def mark(self, picture: av.VideoFrame, offset: float) -> av.VideoFrame:
         """The picture, to be coded `offset` QPs above what the encoder would choose."""
         if offset not in self._graphs:
+            if len(self._graphs) >= GRAPHS_MAX:
+                self._graphs.pop(next(iter(self._graphs)))
             self._graphs[offset] = self._graph(offset)
         graph = self._graphs[offset]
         graph.push(picture)
@@ -37,6 +40,8 @@ class QpOffset:
 
     def _graph(self, offset: float) -> Graph:
         graph = Graph()
+        if hasattr(graph, "threads"):  # PyAV 18; before, every graph keeps idle threads
+            graph.threads = 1
         width, height = self._size
         source = graph.add_buffer(
             width=width,

@@ -20,7 +20,7 @@ COARSER_ABOVE_QP = {1: 23.5, 2: 28.4, 3: 31.0}
 # a step is taken back below the QP that it leads to (about 7, 4 and 4 lower), likewise
 FINER_BELOW_QP = {2: 14.5, 3: 22.4, 4: 25.5}
 QP_PER_OCTAVE = 3.0  # of squared error
-DETAIL_RANGE = (1.0, 100.0)  # squared 8-bit levels; beyond, the border stays (docs/decisions.md)
+DETAIL_RANGE = (1.0, 150.0)  # squared 8-bit levels; beyond, the border stays (docs/decisions.md)
 
 
 def choose_scale(width: int, height: int, fps: float, bitrate_bps: int) -> int:

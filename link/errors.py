@@ -13,12 +13,24 @@ class SideInfoError(WireError):
     """The side information of a stream is damaged, out of range, or of a newer version."""
 
 
+class IdentityError(LinkError):
+    """The key of this box cannot be used; the message says what to do."""
+
+
 class SignallingError(LinkError):
     """The session could not be set up."""
 
 
 class Unreachable(SignallingError):  # noqa: N818 - reads as a state at the call site
     """Nobody answers at the peer's address."""
+
+
+class NoMediaPath(Unreachable):
+    """The signalling worked, and then no ICE check or DTLS handshake succeeded."""
+
+
+class PeerChanged(SignallingError):  # noqa: N818
+    """Another box than the one known under this address answers."""
 
 
 class Refused(SignallingError):  # noqa: N818

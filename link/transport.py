@@ -12,11 +12,12 @@ peer did not sign, and everything else from addresses that no signed STUN messag
 import asyncio
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
 import aioice
+import aioice.turn
 from aiortc import (
     RTCCertificate,
     RTCDtlsParameters,
@@ -29,12 +30,15 @@ from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket
 
 from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
-from link.errors import Unreachable
+from link.errors import NoMediaPath
+from link.ice_servers import IceServer, aioice_arguments
+from link.identity import Identity
 from link.sdp import MAX_CANDIDATES, TransportParameters
 from link.twcc import Feedback, extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
+ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
 
@@ -91,12 +95,30 @@ class _Guard(asyncio.DatagramProtocol):
         self._inner.connection_lost(exc)
 
 
+class _TurnTransport(aioice.turn.TurnTransport):
+    """A path through a TURN server whose socket is closed when the server is given up:
+    aioice 0.10 keeps it open for ever, one for each attempt."""
+
+    async def _connect(self, protocol: asyncio.DatagramProtocol) -> None:
+        try:
+            await super()._connect(protocol)
+        except asyncio.CancelledError:
+            inner: Any = self
+            inner._TurnTransport__inner_protocol.transport.close()
+            raise
+
+
+aioice.turn.TurnTransport = _TurnTransport  # type: ignore[misc]  # it has no other way in
+
+
 class _Connection(aioice.Connection):
     """aioice's ICE agent with a guard at each socket, 127.0.0.1 as a candidate if wanted, and a
     faster consent check (aioice's takes 27 to 39 s to notice a dead peer)."""
 
-    def __init__(self, *, controlling: bool, loopback: bool) -> None:
-        super().__init__(ice_controlling=controlling)
+    def __init__(
+        self, *, controlling: bool, loopback: bool, ice_servers: Sequence[IceServer]
+    ) -> None:
+        super().__init__(ice_controlling=controlling, **aioice_arguments(ice_servers))
         self.datagrams_refused = 0
         self.consent = Consent(monotonic_us())
         self.consent_lost = False
@@ -108,9 +130,16 @@ class _Connection(aioice.Connection):
     ) -> list[aioice.Candidate]:
         if self._loopback or not addresses:
             addresses = [*addresses, _LOOPBACK]
-        found = await super().get_component_candidates(component, addresses, timeout)
+        found = await super().get_component_candidates(
+            component, addresses, min(timeout, ICE_SERVERS_TIMEOUT_S)
+        )
         for protocol in self._protocols:
-            protocol.transport.set_protocol(_Guard(protocol, self))
+            guard = _Guard(protocol, self)
+            if isinstance(protocol.transport, _TurnTransport):
+                relay: Any = protocol.transport
+                relay._TurnTransport__inner_protocol.receiver = guard
+            else:
+                protocol.transport.set_protocol(guard)
         return found
 
     def is_peer(self, address: tuple[str, int]) -> bool:
@@ -171,8 +200,8 @@ class _Connection(aioice.Connection):
 class _Dtls(RTCDtlsTransport):
     """aiortc's DTLS and SRTP; decrypted packets go to the media transport, not to a router."""
 
-    def __init__(self, ice: RTCIceTransport, consent: Consent) -> None:
-        super().__init__(ice, [RTCCertificate.generateCertificate()])
+    def __init__(self, ice: RTCIceTransport, consent: Consent, certificate: RTCCertificate) -> None:
+        super().__init__(ice, [certificate])
         self._consent = consent
         self.handler: MediaHandler | None = None
         self.extensions = extension_map(None)
@@ -207,15 +236,29 @@ class MediaTransport:
     """One encrypted path for RTP and RTCP.
 
     In order: `attach` a handler, `gather`, exchange SDP, `connect`, `send`, `close`. `loopback`
-    adds 127.0.0.1 to the candidates, for a peer on this machine. No STUN server is asked.
+    adds 127.0.0.1 to the candidates, for a peer on this machine. DTLS shows the certificate of
+    `identity`, or one for this session alone. The first STUN and the first TURN server of
+    `ice_servers` are asked for addresses, others never.
     """
 
-    def __init__(self, *, controlling: bool, loopback: bool) -> None:
-        self._connection = _Connection(controlling=controlling, loopback=loopback)
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        loopback: bool,
+        identity: Identity | None = None,
+        ice_servers: Sequence[IceServer] = (),
+    ) -> None:
+        certificate = (
+            RTCCertificate.generateCertificate() if identity is None else identity.dtls_certificate
+        )
+        self._connection = _Connection(
+            controlling=controlling, loopback=loopback, ice_servers=ice_servers
+        )
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._gatherer._connection = self._connection
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = _Dtls(self._ice, self._connection.consent)
+        self._dtls = _Dtls(self._ice, self._connection.consent, certificate)
         self._dtls.on("statechange", self._on_state)
         self._remote_candidates = 0
         self._closing = False
@@ -255,7 +298,7 @@ class MediaTransport:
         return replace(ours, dtls=RTCDtlsParameters(ours.dtls.fingerprints, role))
 
     async def connect(self, remote: TransportParameters, role: str, timeout_s: float) -> None:
-        """ICE, then DTLS in `role` ("client" or "server"). Raises Unreachable."""
+        """ICE, then DTLS in `role` ("client" or "server"). Raises NoMediaPath."""
         self._dtls._set_role(role)
         await self.add_candidates(remote.candidates)
         try:
@@ -263,15 +306,15 @@ class MediaTransport:
         except asyncio.TimeoutError:
             step = "DTLS handshake" if self._ice.state == "completed" else "ICE check"
             message = f"no media path: no {step} succeeded within {timeout_s:g} s (UDP blocked?)"
-            raise Unreachable(message) from None
+            raise NoMediaPath(message) from None
 
     async def _connect(self, remote: TransportParameters) -> None:
         await self._ice.start(remote.ice)
         if self._ice.state != "completed":
-            raise Unreachable("no media path: every ICE check failed (UDP blocked?)")
+            raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
         await self._dtls.start(remote.dtls)
         if self._dtls.state != "connected":
-            raise Unreachable("the DTLS handshake failed: the peer is not who its SDP says")
+            raise NoMediaPath("the DTLS handshake failed: the peer is not who its SDP says")
 
     async def add_candidates(self, candidates: Iterable[RTCIceCandidate]) -> None:
         """Remote candidates, from SDP or trickled.

@@ -5,23 +5,18 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import ip_address
 from typing import TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import aiohttp
-
-from link.errors import Refused, SignallingError, Unreachable
-from link.sdp import (
-    SDP_MAX_BYTES,
-    NoH265Error,
-    PeerDescription,
-    SdpError,
-    VideoParameters,
-    parse_answer,
-)
+from link.errors import LinkError, NoMediaPath, Refused, SignallingError, Unreachable
+from link.ice_servers import IceServer, parse_links
+from link.identity import Identity
+from link.sdp import NoH265Error, PeerDescription, SdpError, VideoParameters, parse_answer
 from link.sdp_text import Ssrcs, make_offer
 from link.sender import MediaSender
 from link.session_life import CLOSED_HERE
 from link.transport import MediaTransport
+from link.whip_door import BOX_HEADER
+from link.whip_http import Pins, Reply, WhipHttp
 
 DELETE_TIMEOUT_S = 1.0
 REASON_MAX_CHARS = 300  # of what a server says about a refusal
@@ -37,29 +32,57 @@ async def publish(
     on_irap_request: Callable[[], None],
     on_bitrate: Callable[[int], None] = lambda bitrate_bps: None,
     timeout_s: float = 10,
+    identity: Identity | None = None,
+    name: str | None = None,
+    pins: Pins | None = None,
+    ice_servers: Sequence[IceServer] = (),
 ) -> MediaSender:
     """Connects to the WHIP endpoint at `url` (http or https) and gives the running sender.
 
     `on_irap_request` is called on the event loop whenever the next access unit should be an IRAP,
     for the first time before this returns; `on_bitrate` hears what the encoder may use, after
     `set_max_bitrate`; `network_ids` (8 bytes each) go into the offer.
-    Raises Unreachable when nobody answers within `timeout_s`, Refused(status, message) when the
-    endpoint says no, SignallingError for a URL or an answer that makes no sense.
+    `identity` is what the peer may pair with, under `name`; `pins` know the peer by its
+    certificate. When no path is found without them, the ICE servers that the endpoint names are
+    tried as well.
+    Raises Unreachable when nobody answers within `timeout_s`, PeerChanged when another box than
+    the known one does, Refused(status, message) when the endpoint says no, SignallingError for a
+    URL or an answer that makes no sense.
     """
-    if not _is_http(url):
-        raise SignallingError(f"{url!r} is no http or https URL of a WHIP endpoint")
-    client = _WhipClient(url, token, asyncio.get_running_loop().time() + timeout_s)
-    return await client.connect(network_ids, on_irap_request, on_bitrate)
+    headers = {} if identity is None or name is None else {BOX_HEADER: name}
+    http = WhipHttp(url, token, pins, headers)
+    deadline_s = asyncio.get_running_loop().time() + timeout_s
+    first = _WhipClient(http, url, deadline_s, identity, ice_servers)
+    try:
+        sender = await first.connect(network_ids, on_irap_request, on_bitrate)
+    except NoMediaPath:
+        more = first.servers_not_tried
+        if not more:
+            raise
+        again = _WhipClient(http, url, deadline_s, identity, (*more, *ice_servers))
+        sender = await again.connect(network_ids, on_irap_request, on_bitrate)
+    http.keep_pin()
+    return sender
 
 
 class _WhipClient:
     """One session at one endpoint, from POST to DELETE."""
 
-    def __init__(self, url: str, token: str | None, deadline_s: float) -> None:
+    def __init__(
+        self,
+        http: WhipHttp,
+        url: str,
+        deadline_s: float,
+        identity: Identity | None,
+        ice_servers: Sequence[IceServer],
+    ) -> None:
+        self._http = http
         self._url = url
         self._deadline_s = deadline_s  # of the event loop's clock
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._identity = identity
+        self._ice_servers = tuple(ice_servers)
         self._session_url: str | None = None
+        self.servers_not_tried: tuple[IceServer, ...] = ()
 
     async def connect(
         self,
@@ -68,7 +91,12 @@ class _WhipClient:
         on_bitrate: Callable[[int], None],
     ) -> MediaSender:
         loopback = await self._in_time(_is_loopback(self._url))
-        transport = MediaTransport(controlling=True, loopback=loopback)
+        transport = MediaTransport(
+            controlling=True,
+            loopback=loopback,
+            identity=self._identity,
+            ice_servers=self._ice_servers,
+        )
         try:
             ours = await transport.gather()
             ssrcs = Ssrcs(secrets.randbits(32), secrets.randbits(32), secrets.token_hex(8))
@@ -83,7 +111,9 @@ class _WhipClient:
                 on_closed=self._on_closed,
             )
             role = "client" if answer.transport.dtls.role == "server" else "server"
-            await transport.connect(answer.transport, role, self._left_s())
+            # the second half is for an attempt with the servers that the endpoint told of
+            patience_s = self._left_s() / (2 if self.servers_not_tried else 1)
+            await transport.connect(answer.transport, role, patience_s)
             sender.start()
         except BaseException:  # a cancellation too must leave no socket behind
             await transport.close()
@@ -102,24 +132,14 @@ class _WhipClient:
 
     async def _post(self, offer: str) -> str:
         """The text of the answer (RFC 9725, section 4.2)."""
-        headers = self._headers | {"Content-Type": _SDP_TYPE}
-        try:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.post(self._url, data=offer.encode(), headers=headers) as response,
-            ):
-                body = await _text(response)
-                if response.status != 201:
-                    reason = " ".join(body[:REASON_MAX_CHARS].split())
-                    raise Refused(response.status, reason or response.reason or "")
-                location = response.headers.get("Location")
-                if location is not None:
-                    self._session_url = urljoin(str(response.url), location)
-        except aiohttp.InvalidURL as error:
-            raise SignallingError(f"{self._url!r} is not a URL") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self._url}: {error or type(error).__name__}") from error
-        return body
+        more = {"Content-Type": _SDP_TYPE}
+        reply = await self._http.request("POST", self._url, offer, **more)
+        if reply.status != 201:
+            raise Refused(reply.status, _reason(reply))
+        self._session_url = reply.location
+        told = parse_links(reply.links)
+        self.servers_not_tried = tuple(item for item in told if item not in self._ice_servers)
+        return reply.body
 
     def _parse(self, answer: str, offered: VideoParameters) -> PeerDescription:
         try:
@@ -137,33 +157,17 @@ class _WhipClient:
         """Frees the session at the server (RFC 9725, section 4.2), which may know already."""
         if self._session_url is None:
             return
-        timeout = aiohttp.ClientTimeout(total=DELETE_TIMEOUT_S)
+        url, self._session_url = self._session_url, None
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.delete(self._session_url, headers=self._headers),
-            ):
-                self._session_url = None
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._http.request("DELETE", url), DELETE_TIMEOUT_S)
+        except (LinkError, asyncio.TimeoutError):
             return  # the peer notices by itself
 
 
-async def _text(response: aiohttp.ClientResponse) -> str:
-    """The body, no more of it than any SDP has."""
-    body = b""
-    async for chunk in response.content.iter_chunked(SDP_MAX_BYTES):
-        body += chunk
-        if len(body) > SDP_MAX_BYTES:
-            raise SignallingError(f"the answer of {response.url} is larger than any SDP")
-    return body.decode(errors="replace")
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+def _reason(reply: Reply) -> str:
+    """What the server says about a refusal, in one line without control characters."""
+    said = " ".join(reply.body[:REASON_MAX_CHARS].split())
+    return "".join(char for char in said if char.isprintable()) or reply.reason
 
 
 async def _is_loopback(url: str) -> bool:

@@ -13,11 +13,13 @@ from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
 from daemon.stage import Stage
+from daemon.state import open_state
 from engines.codec import LatentEncoder, open_encoder
 from engines.guide_fitter import open_guide_fitter
 from streamer.capture import Capture, Opener, Shot
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.config import StreamerConfig
+from streamer.dial import Dial
 from streamer.guiding import Guiding
 from streamer.network import LatentShot, Network, NetworkSettings
 from streamer.outlet import Outlet
@@ -120,13 +122,14 @@ class _Streamer:
         if config.peer is not None:
             outlets.append(
                 Send(
-                    config.peer,
+                    config.peer.url,
                     config.token,
                     network.network_id,
                     config.max_bitrate,
                     self._carrier.request_irap,
                     self._carrier.set_bitrate,
                     figures,
+                    publish=Dial(config.peer, open_state(config.state), config.ice_server),
                 )
             )
         return outlets

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 
 from daemon.command import Command
+from daemon.peer_commands import peer_commands, run_peer_command
 from engines.carrier import PRESETS
 from streamer.config import StreamerConfig
 
@@ -24,7 +25,13 @@ start with one of:
   denc-stream --source clip.mp4 --output clip.denc.mkv   into a file, as fast as it goes
 on the other machine:
   denc-view --listen
+the viewers that this box remembers:
+  denc-stream peers                                      list them
+  denc-stream forget HOST                                after a viewer was replaced
 """
+COMMANDS = peer_commands(
+    "viewers", "viewer", "the next box that answers there is remembered instead", "HOST"
+)
 COMMAND = Command(NAME, ABOUT, START, "configs/streamer.yaml", StreamerConfig)
 
 
@@ -54,7 +61,13 @@ def parser() -> argparse.ArgumentParser:
         "--peer", metavar="HOST[:PORT]", help="the viewer (default port 8889), or a WHIP URL"
     )
     target.add_argument("--output", metavar="FILE.mkv", help="write the compressed stream")
-    target.add_argument("--token", help="shared secret of the viewer")
+    target.add_argument("--token", help="of a viewer that asks for one, unpaired")
+    target.add_argument(
+        "--ice-server",
+        action="append",
+        metavar="URI",
+        help="stun:HOST or turn:USER:PASSWORD@HOST, for a viewer beyond a NAT (repeatable)",
+    )
     target.add_argument(
         "--duration", metavar="S", help="end after so many seconds (default: never)"
     )
@@ -81,7 +94,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the streamer; the exit code: 0 fine, 1 run time, 2 usage."""
-    return COMMAND.main(parser(), argv, _daemon)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments and arguments[0] in COMMANDS:
+        return run_peer_command(NAME, COMMANDS, arguments)
+    return COMMAND.main(parser(), arguments, _daemon)
 
 
 def _daemon() -> Callable[[StreamerConfig, asyncio.Event], Coroutine[object, object, None]]:

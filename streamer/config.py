@@ -13,7 +13,8 @@ from daemon.log import LEVELS, STYLES
 from engines.carrier import PRESETS
 from engines.codebook import BITS_MAX, BITS_MIN
 from engines.latent import SCALES, SOURCE_MAX_HEIGHT, SOURCE_MAX_WIDTH, SOURCE_MIN
-from streamer.peer import peer_url
+from link.ice_servers import IceServer, parse_ice_servers
+from streamer.peer import Peer, parse_peer
 from streamer.sources.source import MAX_FPS, MIN_FPS
 
 BITRATE_MIN_BPS, BITRATE_MAX_BPS = 10_000, 100_000_000
@@ -61,8 +62,9 @@ class StreamerConfig:
     size: tuple[int, int] | None = key(None, _size)  # width, height
     fps: float | None = key(None, between(MIN_FPS, MAX_FPS, "frames per second"))
     loop: bool = False
-    peer: str | None = key(None, peer_url)  # a WHIP URL
+    peer: Peer | None = key(None, parse_peer)  # noqa: RUF009 - a `field` by another name
     token: str | None = None
+    ice_server: tuple[IceServer, ...] = key((), parse_ice_servers)
     output: Path | None = None
     duration: float | None = key(None, between(0.04, DURATION_MAX_S, "seconds"))
     max_bitrate: int = key(300_000, _bitrate)  # bit/s
@@ -72,6 +74,7 @@ class StreamerConfig:
     preset: str | None = key(None, _preset)  # None: auto
     guide: bool = True
     threads: int = key(0, within(0, 256))  # 0: every core this process may use
+    state: Path | None = None  # None: daemon.state.default_folder
     figures_port: int = key(STREAMER_PORT, within(0, 0xFFFF))
     log_level: str = key("info", one_of(LEVELS))
     log_style: str = key("text", one_of(STYLES))

@@ -14,7 +14,7 @@ from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.log import event
 from link.access_unit import AccessUnit
-from link.errors import LinkError, Refused
+from link.errors import LinkError, PeerChanged, Refused
 from link.stats import SenderStats
 from link.whip_client import publish as link_publish
 from streamer.backoff import Backoff
@@ -24,7 +24,7 @@ HANDOVER_MAX = 64  # access units between the encoder's thread and the event loo
 DRAIN_S, DRAIN_STEP_S = 1.0, 0.02  # for the last access units to leave
 FIGURES_INTERVAL_S = 0.5
 STABLE_S = 5.0  # a session that lived this long starts the back-off again
-UNAUTHORIZED = (401, 403)
+UNAUTHORIZED = 401
 CONNECTING, CONNECTED, WAITING = "connecting", "connected", "waiting"
 
 _log = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ class Publish(Protocol):
 class Send:
     """One viewer at a time, connected to again and again.
 
-    A viewer that cannot be reached, or that has no place now, is tried for ever; one that refuses
-    the token is a mistake of the configuration and ends the daemon.
+    A viewer that cannot be reached, has no place now, or is not paired yet is tried for ever; one
+    that refuses the token is a mistake of the configuration and ends the daemon.
     """
 
     def __init__(
@@ -118,9 +118,11 @@ class Send:
                     on_bitrate=self._set_bitrate,
                 )
             except Refused as error:
-                if error.status in UNAUTHORIZED:
+                if error.status == UNAUTHORIZED:
                     raise UsageError(self._token_message()) from error
                 self._enter(WAITING, "the viewer says no: trying until it agrees", str(error))
+            except PeerChanged as error:
+                self._enter(WAITING, "another viewer than the known one: waiting", str(error))
             except LinkError as error:
                 self._enter(WAITING, "the viewer cannot be reached: trying for ever", str(error))
             else:

@@ -13,12 +13,15 @@ from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
+from daemon.state import open_state
 from engines.codec import installed_network_ids
-from link.errors import SignallingError
+from link.errors import LinkError
+from link.identity import short
 from link.whip_server import WhipServer
 from viewer.address import Address
 from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
+from viewer.pairing import Pairing
 from viewer.pipeline import Pipeline
 from viewer.playback import Playback, StreamFile
 from viewer.progress import show_progress
@@ -67,19 +70,35 @@ async def _listen(
     stop: asyncio.Event,
 ) -> None:
     reception = Reception(pipeline.decoding, figures)
+    state = open_state(config.state)
+    identity = state.identity()
+    pairing = Pairing(state, identity.fingerprint, first_may_pair=config.token is None)
     server = WhipServer(
         host=address.host,
         port=address.port,
         token=config.token,
         network_ids=installed_network_ids(),
         on_session=reception.on_session,
+        identity=identity,
+        gate=pairing,
+        plain=None if config.http is None else (config.http.host, config.http.port),
+        ice_servers=config.ice_server,
     )
     try:
         await server.start()
-    except SignallingError as error:
-        raise UsageError(f"{error}; give another port with --listen") from error
+    except LinkError as error:
+        raise UsageError(f"{error}; give another port with --listen or --http") from error
     try:
-        event(_log, "listening", address=Address(address.host, server.port))
+        event(
+            _log,
+            "listening",
+            address=Address(address.host, server.port),
+            fingerprint=short(identity.fingerprint),
+            admits=pairing.summary(),
+        )
+        if config.http is not None and server.plain_port is not None:
+            plain = Address(config.http.host, server.plain_port)
+            event(_log, "listening without TLS, for who shows the token", address=plain)
         ends = [stop.wait(), pipeline.failure()]
         if config.once:
             ends.append(reception.ended.wait())

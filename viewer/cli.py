@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 
 from daemon.command import Command
-from viewer.config import LISTEN, PAGE, QUALITIES, ViewerConfig
+from daemon.peer_commands import run_peer_command
+from viewer.config import HTTP, LISTEN, PAGE, QUALITIES, ViewerConfig
+from viewer.pair_command import COMMANDS
 
 NAME = "denc-view"
 ABOUT = """\
 Receives a denc stream, restores it to its full size and shows it: on a web page, as a recording,
-or both. Any streamer that speaks WHIP with H.265 may connect."""
+or both. The first denc-stream that connects is paired with this viewer; others are refused."""
 START = f"""\
 start with one of:
   denc-view --listen                        wait for denc-stream on port {LISTEN.port}, watch at
@@ -24,6 +26,10 @@ start with one of:
   denc-view --input s.mkv --record out.mkv  restore a stream file
 then, on the other machine:
   denc-stream --camera 0 --peer THIS-HOST
+who may connect (while it runs, or not):
+  denc-view pair [--for MINUTES]            let one more denc-stream in
+  denc-view peers                           list those that are paired
+  denc-view forget NAME                     let one of them in no more
 """
 COMMAND = Command(NAME, ABOUT, START, "configs/viewer.yaml", ViewerConfig)
 
@@ -42,6 +48,21 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--input", metavar="FILE.mkv", help="restore a stream file")
     source.add_argument(
         "--once", action="store_true", default=None, help="end when the first stream ends"
+    )
+    source.add_argument(
+        "--http",
+        nargs="?",
+        const=str(HTTP),
+        metavar="[HOST:]PORT",
+        help="also plain HTTP, for WHIP programs that show the token and cannot check\n"
+        f"this box's certificate; without a value {HTTP}",
+    )
+    source.add_argument("--token", help="lets in who shows it, unpaired; the page needs it too")
+    source.add_argument(
+        "--ice-server",
+        action="append",
+        metavar="URI",
+        help="stun:HOST or turn:USER:PASSWORD@HOST, for streamers beyond a NAT (repeatable)",
     )
     sinks = result.add_argument_group("where the picture goes (any number at once)")
     sinks.add_argument(
@@ -73,14 +94,16 @@ def parser() -> argparse.ArgumentParser:
     )
     work.add_argument("--batch-max", type=int, metavar="N", help="restore up to N at once (4)")
     work.add_argument("--threads", type=int, metavar="N", help="default: 0 = every core")
-    rest = COMMAND.add_rest(result, "9465 with --listen, 0 = none")
-    rest.add_argument("--token", help="shared secret that streamer and page must show")
+    COMMAND.add_rest(result, "9465 with --listen, 0 = none")
     return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the viewer; the exit code: 0 fine, 1 run time, 2 usage."""
-    return COMMAND.main(parser(), argv, _daemon)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments and arguments[0] in COMMANDS:
+        return run_peer_command(NAME, COMMANDS, arguments)
+    return COMMAND.main(parser(), arguments, _daemon)
 
 
 def _daemon() -> Callable[[ViewerConfig, asyncio.Event], Coroutine[object, object, None]]:

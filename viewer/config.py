@@ -10,10 +10,12 @@ from daemon.errors import UsageError
 from daemon.figures_server import LOCALHOST, VIEWER_PORT
 from daemon.log import LEVELS, STYLES
 from engines.condition import FIDELITY
+from link.ice_servers import IceServer, parse_ice_servers
 from viewer.address import EVERYWHERE, Address, parse_address
 
 LISTEN = Address(EVERYWHERE, 8889)  # what a bare --listen means
 PAGE = Address(LOCALHOST, 8890)  # the page, when nothing else was asked for
+HTTP = Address(EVERYWHERE, 8888)  # what a bare --http means
 QUALITIES = ("high", "lossless")
 LATENCY_BUDGET_MS = 400
 LATENCY_BUDGET_MAX_MS = 60_000
@@ -25,6 +27,9 @@ class ViewerConfig:
     """One field a key; `configs/viewer.yaml` says why each is there."""
 
     listen: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    http: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    token: str | None = None
+    ice_server: tuple[IceServer, ...] = key((), parse_ice_servers)
     input: Path | None = None
     record: Path | None = None
     record_quality: str = key("high", one_of(QUALITIES))
@@ -38,7 +43,7 @@ class ViewerConfig:
     latency_budget: int = key(LATENCY_BUDGET_MS, within(1, LATENCY_BUDGET_MAX_MS))  # ms
     batch_max: int = key(BATCH_MAX, within(1, 64))  # pictures
     log_frames: Path | None = None
-    token: str | None = None
+    state: Path | None = None  # None: daemon.state.default_folder
     figures_port: int | None = key(None, within(0, 0xFFFF))
     log_level: str = key("info", one_of(LEVELS))
     log_style: str = key("text", one_of(STYLES))
@@ -48,6 +53,10 @@ class ViewerConfig:
             raise UsageError("nothing to view: give --listen for a live stream or --input FILE.mkv")
         if self.listen is not None and self.input is not None:
             raise UsageError("--listen and --input exclude each other: view a stream or a file")
+        if self.http is not None and not self.token:
+            raise UsageError("--http needs --token: without TLS nothing else tells who connects")
+        if self.token == "":
+            raise UsageError("--token is empty: leave it out, or give a secret")
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
 

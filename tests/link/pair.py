@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from link.access_unit import AccessUnit
 from link.errors import SessionEnded
 from link.nal import split_annexb
+from link.rate_limit import Rate
 from link.receiver import MediaReceiver
 from link.sender import MediaSender
 from link.whip_client import publish
+from link.whip_door import Limits
 from link.whip_server import WhipServer
 from tests.net.emulated_link import EmulatedLink
 
@@ -61,6 +63,7 @@ async def serving(
         network_ids=[THEIR_NETWORK],
         on_session=consumer,
         max_sessions=max_sessions,
+        limits=Limits(Rate(10_000, 10_000), Rate(10_000, 10_000)),  # tests are in a hurry
     )
     await server.start()
     try:

@@ -133,10 +133,13 @@ async def test_trickled_candidates_are_taken_and_an_ice_restart_is_not(
             session, etag = endpoint(server, response.headers["Location"]), response.headers["ETag"]
         for text, extra, status in (
             ("a=ice-ufrag:user\r\n" + candidate, {"If-Match": etag}, 204),
-            (candidate, {}, 204),
+            (candidate, {"If-Match": f'"another", {etag}'}, 204),
+            (candidate, {}, 428),
+            (candidate, {"If-Match": ""}, 428),
             (candidate, {"If-Match": '"another"'}, 412),
             ("a=ice-ufrag:another\r\n" + candidate, {"If-Match": "*"}, 422),
-            ("a=candidate:nonsense", {}, 400),
+            ("a=ice-ufrag:another\r\n" + candidate, {"If-Match": etag}, 422),
+            ("a=candidate:nonsense", {"If-Match": etag}, 400),
         ):
             async with http.patch(session, data=text, headers=TRICKLE | extra) as response:
                 assert response.status == status, text

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benches.demo.processes import Daemon
+from benches.demo.processes import Daemon, free_port
 from tests.net import shown
 from tests.net.relay import LOCALHOST
 from tests.net.shown import ShownPicture
+
+TOKEN = "net"  # of the plain HTTP that the proxy reads
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class DencPeer:
     def receiver(self, port: int, figures_port: int, folder: Path) -> Daemon:
         """Listens for WHIP on a port of 127.0.0.1; figures at the other."""
         options = [
-            "--listen", f"{LOCALHOST}:{port}", "--headless", "--figures-port", str(figures_port),
+            "--listen", f"{LOCALHOST}:{free_port()}", "--http", f"{LOCALHOST}:{port}",
+            "--token", TOKEN, "--state", str(folder / "viewer-state"),
+            "--headless", "--figures-port", str(figures_port),
             "--engine", self.engine, "--log-frames", str(folder / "frames.csv"),
         ]  # fmt: skip
         return Daemon("denc-view", options, folder / "denc-view.log")
@@ -74,6 +78,7 @@ class DencPeer:
         options = [
             "--source", "demo:", "--peer", url, "--size", stream.size, "--fps", f"{stream.fps:g}",
             "--max-bitrate", str(bitrate_bps), "--engine", self.engine,
+            "--token", TOKEN, "--state", str(folder / "streamer-state"),
             "--figures-port", str(figures_port),
         ]  # fmt: skip
         return Daemon("denc-stream", options, folder / "denc-stream.log")

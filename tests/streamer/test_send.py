@@ -8,7 +8,7 @@ import pytest
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from link.access_unit import AccessUnit
-from link.errors import LinkError, Refused, Unreachable
+from link.errors import LinkError, PeerChanged, Refused, Unreachable
 from link.stats import SenderStats
 from streamer.backoff import Backoff
 from streamer.carrier import CodedUnit
@@ -149,12 +149,25 @@ async def test_each_change_of_state_is_told_once(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     ("token", "words"), [("wrong", "refuses this token"), (None, "asks for a token")]
 )
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_token_ends_with_what_to_do(
-    token: str | None, words: str, status: int
-) -> None:
+async def test_a_refused_token_ends_with_what_to_do(token: str | None, words: str) -> None:
     with pytest.raises(UsageError, match=f"{words}: give the viewer's with --token"):
-        await _send(Net(Refused(status, "no")), token=token).run()
+        await _send(Net(Refused(401, "no")), token=token).run()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(Refused(403, "run denc-view pair"), "says no"), (PeerChanged("denc-stream forget"), "known")],
+)
+async def test_a_box_that_is_not_paired_waits_and_says_what_to_do(
+    error: LinkError, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    send = _send(Net(error, error, FakeSession))
+    run = asyncio.ensure_future(send.run())
+    await _until(lambda: send.wants)
+    told = [r for r in caplog.records if words in r.getMessage()]
+    assert len(told) == 1
+    assert str(error) in getattr(told[0], "fields", {})["why"]
+    run.cancel()
 
 
 async def test_a_viewer_without_our_network_is_told_about_once(

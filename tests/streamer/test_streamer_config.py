@@ -6,9 +6,10 @@ import yaml
 
 from daemon.config import load
 from daemon.errors import UsageError
+from link.ice_servers import IceServer
 from streamer.cli import main, parser
 from streamer.config import StreamerConfig
-from streamer.peer import peer_url
+from streamer.peer import Peer, parse_peer
 
 YAML = Path(__file__).parents[2] / "configs" / "streamer.yaml"
 NEEDED = {"source": "demo:", "output": "out.mkv"}
@@ -52,11 +53,14 @@ def test_defaults_in_the_help_are_the_defaults() -> None:
         ("fps", "29.97", 29.97),
         ("bits", 4, 4),
         ("duration", "10", 10.0),
-        ("peer", "box", "http://box:8889/whip"),
-        ("peer", "10.0.0.2:9000", "http://10.0.0.2:9000/whip"),
-        ("peer", "::1", "http://[::1]:8889/whip"),
-        ("peer", "[fe80::1]:80", "http://[fe80::1]:80/whip"),
-        ("peer", "https://sfu.example/whip/room", "https://sfu.example/whip/room"),
+        ("peer", "box", Peer("https://box:8889/whip", True)),
+        ("peer", "10.0.0.2:9000", Peer("https://10.0.0.2:9000/whip", True)),
+        ("peer", "::1", Peer("https://[::1]:8889/whip", True)),
+        ("peer", "[fe80::1]:80", Peer("https://[fe80::1]:80/whip", True)),
+        ("peer", "https://sfu.example/whip/room", Peer("https://sfu.example/whip/room", False)),
+        ("peer", "http://10.0.0.2:8888/whip", Peer("http://10.0.0.2:8888/whip", False)),
+        ("ice_server", "stun:box", (IceServer("stun", "box", 3478),)),
+        ("ice_server", ["stun:box:1"], (IceServer("stun", "box", 1),)),
     ],
 )
 def test_values_are_understood(key: str, text: object, value: object) -> None:
@@ -80,6 +84,8 @@ def test_values_are_understood(key: str, text: object, value: object) -> None:
         ("peer", "a b", "HOST"),
         ("peer", "box:99999", "HOST"),
         ("peer", "ftp://box", "HOST"),
+        ("ice_server", "http://box", "stun:HOST"),
+        ("ice_server", ["stun:a"] * 9, "at most 8"),
         ("figures_port", 70000, "from 0 to 65535"),
     ],
 )
@@ -88,8 +94,8 @@ def test_wrong_values_say_what_was_expected(key: str, text: object, words: str) 
         load(StreamerConfig, None, {**NEEDED, key: text})
 
 
-def test_peer_url_has_the_viewers_default_port() -> None:
-    assert peer_url("192.168.1.20") == "http://192.168.1.20:8889/whip"
+def test_a_peer_is_a_box_at_the_viewers_default_port() -> None:
+    assert parse_peer("192.168.1.20") == Peer("https://192.168.1.20:8889/whip", is_box=True)
 
 
 @pytest.mark.parametrize(

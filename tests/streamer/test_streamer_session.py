@@ -66,7 +66,7 @@ async def test_a_looped_clip_reaches_the_viewer_and_ends_after_its_duration(clip
     config = _config(
         source=str(clip),
         loop=True,
-        peer=f"127.0.0.1:{viewer.server.port}",
+        peer=f"http://127.0.0.1:{viewer.server.port}/whip",
         duration=1.5,
         figures_port=port,
     )
@@ -100,7 +100,7 @@ async def test_a_viewer_that_comes_later_is_found(clip: Path) -> None:
         network_ids=(),
         on_session=viewer._session,
     )
-    config = _config(source=str(clip), loop=True, peer=f"127.0.0.1:{port}")
+    config = _config(source=str(clip), loop=True, peer=f"http://127.0.0.1:{port}/whip")
     running = asyncio.ensure_future(stream(config, stop))
     await asyncio.sleep(0.3)
     await viewer.server.start()
@@ -118,7 +118,10 @@ async def test_a_wrong_token_is_a_usage_error(clip: Path) -> None:
     viewer = Viewer(token="right")
     await viewer.server.start()
     config = _config(
-        source=str(clip), loop=True, peer=f"127.0.0.1:{viewer.server.port}", token="wrong"
+        source=str(clip),
+        loop=True,
+        peer=f"http://127.0.0.1:{viewer.server.port}/whip",
+        token="wrong",
     )
     with pytest.raises(UsageError, match="refuses this token"):
         await asyncio.wait_for(stream(config, asyncio.Event()), 20)
@@ -130,7 +133,7 @@ async def test_sending_and_recording_at_once(clip: Path, tmp_path: Path) -> None
     await viewer.server.start()
     config = _config(
         source=str(clip),
-        peer=f"127.0.0.1:{viewer.server.port}",
+        peer=f"http://127.0.0.1:{viewer.server.port}/whip",
         output=str(tmp_path / "out.mkv"),
     )
     await asyncio.wait_for(stream(config, asyncio.Event()), 20)

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from made_streams import TICKS
 
+from daemon.state import open_state
 from link.access_unit import AccessUnit
 from link.sender import MediaSender
 from link.whip_client import publish
 
 
-async def publish_to(port: int, *, token: str | None = None) -> MediaSender:
-    """A connected sender; requests for IRAPs are ignored, the made streams have enough."""
-    url = f"http://127.0.0.1:{port}/whip"
-    return await publish(url, token=token, network_ids=(), on_irap_request=lambda: None)
+class AnyViewer:
+    """Pins that know nobody, and take everybody."""
+
+    def refusal(self, authority: str, fingerprint: str) -> str | None:
+        return None
+
+    def keep(self, authority: str, fingerprint: str) -> None:
+        """Nothing is remembered."""
+
+
+async def publish_to(
+    port: int, *, token: str | None = None, state: Path | None = None, name: str = "camera"
+) -> MediaSender:
+    """A connected sender with the key in `state`, by default of this box itself, which every
+    viewer knows; requests for IRAPs are ignored, the made streams have enough."""
+    return await publish(
+        f"https://127.0.0.1:{port}/whip",
+        token=token,
+        network_ids=(),
+        on_irap_request=lambda: None,
+        identity=open_state(state).identity(),
+        name=name,
+        pins=AnyViewer(),
+    )
 
 
 async def send(

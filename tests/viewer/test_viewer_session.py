@@ -57,10 +57,12 @@ async def viewer(
         await asyncio.wait_for(task, 20)
 
 
-async def connect(port: int, token: str | None = None) -> MediaSender:
+async def connect(
+    port: int, token: str | None = None, *, state: Path | None = None, name: str = "camera"
+) -> MediaSender:
     for _ in range(100):
         with contextlib.suppress(SignallingError):
-            return await publish_to(port, token=token)
+            return await publish_to(port, token=token, state=state, name=name)
         await asyncio.sleep(0.05)
     raise AssertionError("the viewer does not listen")
 

@@ -11,7 +11,6 @@ leaves a cookie.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,6 +19,9 @@ from aiohttp import web
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.figures_server import routes as figure_routes
+from daemon.host_check import is_local_name
+from link.bearer import BearerCheck, TooManyGuesses, bearer_of
+from link.rate_limit import source_of
 from viewer.address import EVERYWHERE, Address
 from viewer.picture import Shown
 from viewer.sinks.feed import Feed
@@ -45,7 +47,7 @@ class WebPage:
 
     def __init__(self, figures: Figures, token: str | None, *, prefix: str) -> None:
         self._restored, self._preview = Feed(), Feed()
-        self._token = token
+        self._bearer = None if token is None else BearerCheck(token)
         self._app = web.Application(middlewares=[self._guard])
         self._app.add_routes(figure_routes(figures, prefix))
         self._app.add_routes(
@@ -81,7 +83,7 @@ class WebPage:
             ) from error
         port = self._runner.addresses[0][1]
         host = "127.0.0.1" if address.host == EVERYWHERE else address.host
-        return f"http://{Address(host, port)}/" + ("?token=..." if self._token else "")
+        return f"http://{Address(host, port)}/" + ("?token=..." if self._bearer else "")
 
     async def stop(self) -> None:
         """Send every browser home and stop listening."""
@@ -92,10 +94,10 @@ class WebPage:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         from_query = request.query.get("token", "")
-        if self._token is not None:
-            bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            shown = (bearer, from_query, request.cookies.get(COOKIE, ""))
-            if not any(hmac.compare_digest(s.encode(), self._token.encode()) for s in shown):
+        if self._bearer is not None:
+            bearer = bearer_of(request.headers.get("Authorization"))
+            shown = bearer or from_query or request.cookies.get(COOKIE)
+            if not await self._is_right(self._bearer, shown, request):
                 raise web.HTTPUnauthorized(
                     text="This page needs its token: open it as /?token=TOKEN\n",
                     headers={"WWW-Authenticate": "Bearer"},
@@ -104,10 +106,22 @@ class WebPage:
                 home = web.HTTPSeeOther("/")
                 home.set_cookie(COOKIE, from_query, httponly=True, samesite="Strict")
                 raise home
+        elif not is_local_name(request.host):
+            raise web.HTTPMisdirectedRequest(
+                text="This machine has no such name: open it by its address, or set a token\n"
+            )
         response = await handler(request)
         if not response.prepared:
             response.headers.update(SECURITY_HEADERS)
         return response
+
+    async def _is_right(self, bearer: BearerCheck, shown: str | None, request: web.Request) -> bool:
+        try:
+            return await bearer.accepts(shown, source_of(request.remote or "?"))
+        except TooManyGuesses as error:
+            raise web.HTTPTooManyRequests(
+                text="Too many wrong tokens\n", headers={"Retry-After": "2"}
+            ) from error
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
