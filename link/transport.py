@@ -34,6 +34,7 @@ from link.sdp import MAX_CANDIDATES, TransportParameters
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
+RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
 
@@ -190,6 +191,8 @@ class _Dtls(RTCDtlsTransport):
         now_us = monotonic_us()
         self._consent.heard(now_us)
         try:
+            if len(data) > RTCP_MAX_BYTES:
+                raise ValueError("RTCP packet is too large")
             packets = RtcpPacket.parse(data)
         except (ValueError, struct.error):
             self.packets_malformed += 1

@@ -109,8 +109,8 @@ class _WhipClient:
                 location = response.headers.get("Location")
                 if location is not None:
                     self._session_url = urljoin(str(response.url), location)
-        except aiohttp.InvalidURL as error:
-            raise SignallingError(f"{self._url!r} is not a URL") from error
+        except ValueError as error:  # our URL, a redirect's or that of `Location`
+            raise SignallingError(f"{self._url!r} is or leads to no URL: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{self._url}: {error or type(error).__name__}") from error
         return body
@@ -138,7 +138,7 @@ class _WhipClient:
                 session.delete(self._session_url, headers=self._headers),
             ):
                 self._session_url = None
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError):
             return  # the peer notices by itself
 
 

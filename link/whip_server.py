@@ -225,6 +225,8 @@ class WhipServer:
             raise _refusal(web.HTTPRequestTimeout, "The body did not arrive") from error
         except UnicodeDecodeError as error:
             raise _refusal(web.HTTPBadRequest, "The body is not UTF-8 text") from error
+        except ConnectionError as error:
+            raise _refusal(web.HTTPBadRequest, "The body is cut off") from error
 
     def _authorize(self, request: web.Request) -> None:
         if self._token is None:

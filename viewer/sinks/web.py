@@ -54,7 +54,7 @@ class WebPage:
                 web.get("/restored.mjpeg", self._restored_stream),
                 web.get("/preview.mjpeg", self._preview_stream),
                 web.get("/snapshot.png", self._snapshot),
-                web.static("/page", PAGE),
+                web.get("/page/{name}", self._part),
             ]
         )
         self._runner = web.AppRunner(
@@ -95,7 +95,7 @@ class WebPage:
         if self._token is not None:
             bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
             shown = (bearer, from_query, request.cookies.get(COOKIE, ""))
-            if not any(hmac.compare_digest(s.encode(), self._token.encode()) for s in shown):
+            if not any(_is_same(given, self._token) for given in shown):
                 raise web.HTTPUnauthorized(
                     text="This page needs its token: open it as /?token=TOKEN\n",
                     headers={"WWW-Authenticate": "Bearer"},
@@ -111,6 +111,14 @@ class WebPage:
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def _part(self, request: web.Request) -> web.StreamResponse:
+        """A file of the page, by a name that is there: no other ever reaches the file system."""
+        parts = {path.name: path for path in PAGE.iterdir()}
+        part = parts.get(request.match_info["name"])
+        if part is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(part)
 
     async def _snapshot(self, request: web.Request) -> web.StreamResponse:
         planes = self._restored.newest
@@ -140,3 +148,8 @@ class WebPage:
         except ConnectionError:
             pass  # the browser left
         return response
+
+
+def _is_same(given: str, token: str) -> bool:
+    """Compared in constant time; headers may hold any bytes, which aiohttp gives as surrogates."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode())
