@@ -1,0 +1,29 @@
+"""HTTP requests to the page and the figures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from daemon.figures import Figures
+from fuzz.loop import event_loop
+from fuzz.on.http import ask, serving
+from fuzz.on.signalling import TOKEN
+from fuzz.target import Form, Run, Target
+from viewer.sinks.web import WebPage
+
+
+@contextmanager
+def _page() -> Iterator[Run]:
+    with event_loop() as loop:
+
+        async def started() -> tuple[WebPage, object, object]:
+            page = WebPage(Figures(), TOKEN, prefix="denc_view")
+            served = serving(page._app)
+            return page, served, await served.__aenter__()
+
+        page, served, path = loop.run(started())
+        yield lambda data: loop.run(ask(path, data)) and None
+        loop.run(page.stop())
+        loop.run(served.__aexit__(None, None, None))
+
+
+TARGETS = (Target("page", _page, (), 500, Form.TEXT),)
