@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -130,7 +131,9 @@ def _typed(hint: Any, value: object) -> Any:
         if kind is Path and isinstance(value, str) and "\0" not in value:
             return Path(value)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            with suppress(OverflowError):  # larger than any float: no number that is wanted here
+                return float(value)
+            continue
         if type(value) is kind or (isinstance(value, kind) and not isinstance(value, bool)):
             return value
     raise ValueError(" or ".join(_NAMES.get(k, "a path") for k in kinds if k is not type(None)))

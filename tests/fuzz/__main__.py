@@ -90,8 +90,8 @@ def confirm(name: str, folder: Path) -> int:
             path.unlink()
             continue
         held += 1
-        last = (done.stdout or done.stderr).strip().splitlines()
-        print(f"{name}: {last[-2] if len(last) > 1 else last}\n  python -m fuzz --reproduce {name} {path}")
+        told = (done.stdout or done.stderr).strip().splitlines() or ["nothing was said"]
+        print(f"{told[0]}\n  python -m fuzz --reproduce {name} {path}", flush=True)
     return held
 
 
@@ -115,7 +115,7 @@ def main() -> int:
     except ImportError:
         parser.error("atheris is not installed (make setup-fuzz); its wheels are for Linux on x86")
     each = max(MIN_SECONDS, arguments.seconds // len(names))
-    print(f"{'target':12} {'inputs':>10} {'inputs/s':>10} {'new':>8} {'findings':>9}")
+    print(f"{'target':12} {'inputs':>10} {'inputs/s':>10} {'new':>8} {'findings':>9}", flush=True)
     held = 0
     for name in names:
         row = fuzz(name, each, arguments.folder)
