@@ -21,7 +21,7 @@ from viewer.clock import Clock
 from viewer.decode import Decoding
 from viewer.timeline import RTP_CLOCK_HZ, RTP_MODULUS
 
-# A playlist is a "video file" to FFmpeg: without this it would fetch what the list names.
+# Playlists are "video files" to FFmpeg too: whatever the file names, nothing comes from a network.
 _ONLY_FILES = {"protocol_whitelist": "file"}
 
 _log = logging.getLogger(__name__)

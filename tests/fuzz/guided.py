@@ -14,7 +14,9 @@ from random import Random
 
 import atheris
 
-with atheris.instrument_imports(include=["link", "engines", "daemon", "streamer", "viewer"]):
+OURS = ["link", "engines", "daemon", "streamer", "viewer"]
+PARSERS = ["aiortc.rtp", "aiortc.sdp", "aioice.stun", "aioice.ice"]
+with atheris.instrument_imports(include=OURS + PARSERS):
     from fuzz.targets import TARGETS
 
 from fuzz.corpus import CORPUS, seeds

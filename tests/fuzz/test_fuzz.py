@@ -18,7 +18,7 @@ from fuzz.targets import TARGETS
 
 SEED = int(os.environ.get("DENC_FUZZ_SEED", "1"))
 TIMES = float(os.environ.get("DENC_FUZZ_TIMES", "1"))
-MEMORY_INPUTS = 12  # of each target; measuring memory is slow
+MEMORY_INPUTS = 20  # of each target; measuring memory is slow
 
 
 @pytest.fixture(params=list(TARGETS))

@@ -93,22 +93,22 @@ def _record(path: Path) -> None:
 
 
 TARGETS = (
-    Target("config", _in_file("c.yaml", _config), (UsageError,), 400, Form.TEXT),
-    Target("manifest", _in_file("m.yaml", _manifest), (EvaluationError,), 600, Form.TEXT),
-    Target("weights", _in_file("manifest.json", _weights), (WeightsError,), 4_000, Form.TEXT),
+    Target("config", _in_file("c.yaml", _config), (UsageError,), 600, Form.TEXT),
+    Target("manifest", _in_file("m.yaml", _manifest), (EvaluationError,), 2_500, Form.TEXT),
+    Target("weights", _in_file("manifest.json", _weights), (WeightsError,), 3_000, Form.TEXT),
     Target(
         "safetensors",
         _in_file("w.safetensors", _safetensors),
         (safetensors.SafetensorError,),
-        8_000,
+        15_000,
     ),
     Target(
         "stream",
         _in_file("s.mkv", _stream),
         (UsageError,),
-        500,
+        800,
         max_bytes=32_768,
         limit_ms=STREAM_LIMIT_MS,
     ),
-    Target("record", _in_file("r.mkv", _record), (), 300, Form.FRAMES, 16_384, SEQUENCE_LIMIT_MS),
+    Target("record", _in_file("r.mkv", _record), (), 400, Form.FRAMES, 16_384, SEQUENCE_LIMIT_MS),
 )

@@ -114,9 +114,9 @@ def _hevc() -> Iterator[Run]:
 
 
 TARGETS = (
-    Target("side_info", plain(_side_info), (SideInfoError,), 15_000),
-    Target("codebook", plain(_codebook), (ValueError,), 4_000, max_bytes=1100),
-    Target("guide", plain(_guide), (ValueError,), 20_000, max_bytes=64),
+    Target("side_info", plain(_side_info), (SideInfoError,), 20_000),
+    Target("codebook", plain(_codebook), (ValueError,), 5_000, max_bytes=1100),
+    Target("guide", plain(_guide), (ValueError,), 40_000, max_bytes=64),
     Target("viewer", _viewer, (), 2_000, Form.FRAMES, max_bytes=8192, limit_ms=SEQUENCE_LIMIT_MS),
-    Target("hevc", _hevc, (), 300, Form.FRAMES, max_bytes=16_384, limit_ms=SEQUENCE_LIMIT_MS),
+    Target("hevc", _hevc, (), 400, Form.FRAMES, max_bytes=16_384, limit_ms=SEQUENCE_LIMIT_MS),
 )

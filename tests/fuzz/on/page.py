@@ -26,4 +26,4 @@ def _page() -> Iterator[Run]:
         loop.run(served.__aexit__(None, None, None))
 
 
-TARGETS = (Target("page", _page, (), 500, Form.TEXT),)
+TARGETS = (Target("page", _page, (), 1_000, Form.TEXT),)

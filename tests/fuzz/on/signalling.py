@@ -159,10 +159,10 @@ def _client() -> Iterator[Run]:
 
 
 TARGETS = (
-    Target("offer", plain(_offer), _SDP_ERRORS, 3_000, Form.TEXT, max_bytes=SDP_BYTES),
-    Target("answer", plain(_answer), _SDP_ERRORS, 3_000, Form.TEXT, max_bytes=SDP_BYTES),
-    Target("trickle", _trickle, _SDP_ERRORS, 5_000, Form.TEXT),
+    Target("offer", plain(_offer), _SDP_ERRORS, 2_000, Form.TEXT, max_bytes=SDP_BYTES),
+    Target("answer", plain(_answer), _SDP_ERRORS, 3_500, Form.TEXT, max_bytes=SDP_BYTES),
+    Target("trickle", _trickle, _SDP_ERRORS, 6_000, Form.TEXT),
     Target("whip_http", _whip(TOKEN, _as_they_are), (), 700, Form.TEXT, max_bytes=SDP_BYTES),
-    Target("whip_body", _whip(None, _as_bodies), (), 400, Form.TEXT, max_bytes=SDP_BYTES),
-    Target("whip_client", _client, (LinkError,), 400, Form.TEXT, limit_ms=CLIENT_LIMIT_MS),
+    Target("whip_body", _whip(None, _as_bodies), (), 300, Form.TEXT, max_bytes=SDP_BYTES),
+    Target("whip_client", _client, (LinkError,), 500, Form.TEXT, limit_ms=CLIENT_LIMIT_MS),
 )

@@ -199,12 +199,12 @@ def _sender() -> Iterator[Run]:
 
 _RTX_ERRORS = cast(tuple[type[Exception], ...], (ValueError, struct.error))
 TARGETS = (
-    Target("datagram", _datagrams, (), 2_000, max_bytes=1500),
+    Target("datagram", _datagrams, (), 4_000, max_bytes=1500),
     Target(
         "depayload",
         plain(_depayload),
         (),
-        8_000,
+        6_000,
         Form.FRAMES,
         max_bytes=16_384,
         limit_ms=SEQUENCE_LIMIT_MS,
@@ -213,14 +213,14 @@ TARGETS = (
         "jitter",
         plain(_jitter),
         (),
-        3_000,
+        6_000,
         Form.FRAMES,
         max_bytes=16_384,
         limit_ms=SEQUENCE_LIMIT_MS,
     ),
-    Target("rtx", plain(_rtx), _RTX_ERRORS, 20_000, max_bytes=1500),
+    Target("rtx", plain(_rtx), _RTX_ERRORS, 40_000, max_bytes=1500),
     Target(
-        "receiver", _receiver, (), 1_500, Form.FRAMES, max_bytes=16_384, limit_ms=SEQUENCE_LIMIT_MS
+        "receiver", _receiver, (), 2_500, Form.FRAMES, max_bytes=16_384, limit_ms=SEQUENCE_LIMIT_MS
     ),
-    Target("sender", _sender, (), 1_500, Form.FRAMES, limit_ms=SEQUENCE_LIMIT_MS),
+    Target("sender", _sender, (), 2_500, Form.FRAMES, limit_ms=SEQUENCE_LIMIT_MS),
 )
