@@ -189,18 +189,13 @@ def datagrams() -> Seeds:
     return seeds | {"own-answer": bytes(answer)}
 
 
-def sdp(text: str) -> bytes:
-    """The text with the random parts of our own writer fixed."""
-    return text.encode()
-
-
 def offers() -> Seeds:
-    return {"own-offer": sdp(make_offer(parameters(), SSRCS, NETWORKS)[0])}
+    return {"own-offer": make_offer(parameters(), SSRCS, NETWORKS)[0].encode()}
 
 
 def answers() -> Seeds:
     offer = parse_offer(make_offer(parameters(), SSRCS, NETWORKS)[0])
-    return {"own-answer": sdp(make_answer(offer, parameters("client"), NETWORKS))}
+    return {"own-answer": make_answer(offer, parameters("client"), NETWORKS).encode()}
 
 
 def http(offer: bytes, answer: bytes) -> dict[str, Seeds]:

@@ -24,7 +24,8 @@ from viewer.playback import StreamFile
 from viewer.sinks.stream_record import StreamRecord
 from viewer.timeline import Timeline
 
-STREAM_LIMIT_MS = 50.0  # a file is opened twice, and libavformat looks far into it
+# PyYAML takes some us a byte, and libavformat opens a file twice and looks far into it.
+FILE_LIMIT_MS = 50.0
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a file for each input: not on a disk
 _NOW_US = 1_700_000_000_000_000
 
@@ -93,8 +94,17 @@ def _record(path: Path) -> None:
 
 
 TARGETS = (
-    Target("config", _in_file("c.yaml", _config), (UsageError,), 600, Form.TEXT),
-    Target("manifest", _in_file("m.yaml", _manifest), (EvaluationError,), 2_500, Form.TEXT),
+    Target(
+        "config", _in_file("c.yaml", _config), (UsageError,), 600, Form.TEXT, limit_ms=FILE_LIMIT_MS
+    ),
+    Target(
+        "manifest",
+        _in_file("m.yaml", _manifest),
+        (EvaluationError,),
+        2_500,
+        Form.TEXT,
+        limit_ms=FILE_LIMIT_MS,
+    ),
     Target("weights", _in_file("manifest.json", _weights), (WeightsError,), 3_000, Form.TEXT),
     Target(
         "safetensors",
@@ -108,7 +118,7 @@ TARGETS = (
         (UsageError,),
         800,
         max_bytes=32_768,
-        limit_ms=STREAM_LIMIT_MS,
+        limit_ms=FILE_LIMIT_MS,
     ),
     Target("record", _in_file("r.mkv", _record), (), 400, Form.FRAMES, 16_384, SEQUENCE_LIMIT_MS),
 )

@@ -1,7 +1,8 @@
 """HTTP requests to the page and the figures."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
 
 from daemon.figures import Figures
 from fuzz.loop import event_loop
@@ -15,13 +16,17 @@ from viewer.sinks.web import WebPage
 def _page() -> Iterator[Run]:
     with event_loop() as loop:
 
-        async def started() -> tuple[WebPage, object, object]:
+        async def started() -> tuple[WebPage, AbstractAsyncContextManager[Path], Path]:
             page = WebPage(Figures(), TOKEN, prefix="denc_view")
             served = serving(page._app)
             return page, served, await served.__aenter__()
 
         page, served, path = loop.run(started())
-        yield lambda data: loop.run(ask(path, data)) and None
+
+        def run(data: bytes) -> None:
+            loop.run(ask(path, data))
+
+        yield run
         loop.run(page.stop())
         loop.run(served.__aexit__(None, None, None))
 

@@ -3,7 +3,12 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from pathlib import Path
 from unittest.mock import patch
 
@@ -79,7 +84,7 @@ def _whip(
     def opened() -> Iterator[Run]:
         with event_loop() as loop, patch("link.whip_server.MediaTransport", SilentTransport):
 
-            async def started() -> tuple[WhipServer, AsyncIterator[Path], Path]:
+            async def started() -> tuple[WhipServer, AbstractAsyncContextManager[Path], Path]:
                 server = _server(token)
                 served = serving(server.app)
                 return server, served, await served.__aenter__()

@@ -42,7 +42,7 @@ def signed_stun(data: bytes) -> bytes:
     kind = int.from_bytes(data[:2], "big") & 0x3FFF
     body = data[2 : len(data) - (len(data) - 2) % 4] if len(data) > 2 else b""
     header = struct.pack("!HH", kind, len(body) + _INTEGRITY_BYTES) + STUN_COOKIE + b"transaction!"
-    integrity = aioice.stun.message_integrity(header + body, PASSWORD.encode())
+    integrity: bytes = aioice.stun.message_integrity(header + body, PASSWORD.encode())
     return header + body + struct.pack("!HH", 8, 20) + integrity
 
 
