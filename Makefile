@@ -6,10 +6,12 @@ PIP     := $(BIN)/python -m pip install -qq --disable-pip-version-check
 SOURCE  ?=
 OUT     ?= runs/quality
 METRICS ?=
+SECONDS ?= 600
+TARGETS ?=
 # auto: torch only from a wheel that pip finds locally; yes: from the registry, with what it brings; no: without
 TORCH   ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train test test-pythons check demo bench-quality bench-speed bench-ablate net clean torch-if-local
+.PHONY: help setup setup-train setup-fuzz test test-pythons check fuzz net demo bench-quality bench-speed bench-ablate clean torch-if-local
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +29,12 @@ test: setup torch-if-local ## all tests; those that need torch say so when it is
 
 test-pythons: ## the tests that need no torch, on Python 3.10 and 3.12 (the two JetPacks)
 	tests/pythons.sh
+
+fuzz: setup-fuzz ## coverage-guided fuzzing of TARGETS=a,b (all) for SECONDS=600; goes on in runs/fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --targets '$(TARGETS)'
+
+setup-fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) -e '.[fuzz]'
 
 check: setup torch-if-local ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check .

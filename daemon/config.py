@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
 from daemon.errors import UsageError
+from engines.plain_yaml import MAX_YAML_BYTES, PlainYamlError, read_yaml
 
 Number = TypeVar("Number", int, float)
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T", bound=DataclassInstance)
 
-MAX_FILE_BYTES = 1 << 20
+SHOWN_CHARS = 80  # of a wrong value, in the message about it
 _COMMAND_LINE = "command line"
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
@@ -85,15 +85,13 @@ def load(cls: type[T], path: Path | None, overrides: Mapping[str, object]) -> T:
 def _read(path: Path) -> Mapping[object, object]:
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
+            text = file.read(MAX_YAML_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot read the configuration: {error.strerror}") from error
-    if len(text) > MAX_FILE_BYTES:
-        raise UsageError(f"{path}: larger than {MAX_FILE_BYTES} bytes: not a configuration")
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml(text)
+    except PlainYamlError as error:
+        raise UsageError(f"{path}: {error}") from error
     if content is None:
         return {}
     if not isinstance(content, Mapping):
@@ -107,7 +105,7 @@ def _checked(cls: type[T], raw: Mapping[Any, object], origin: str) -> dict[str, 
     values = {}
     for name, value in raw.items():
         if name not in known:
-            raise UsageError(_unknown(str(name), list(known), origin))
+            raise UsageError(_unknown(name, list(known), origin))
         values[str(name)] = _value(known[name], hints[name], value, origin)
     return values
 
@@ -124,16 +122,18 @@ def _value(spec: Field[Any], hint: Any, value: object, origin: str) -> Any:
             if origin == _COMMAND_LINE
             else f"{origin}: {spec.name}"
         )
-        raise UsageError(f"{where}: expected {error}, not {value!r}") from error
+        raise UsageError(f"{where}: expected {error}, not {_shown(value)}") from error
 
 
 def _typed(hint: Any, value: object) -> Any:
     kinds = get_args(hint) if _is_union(hint) else (hint,)
     for kind in kinds:
-        if kind is Path and isinstance(value, str):
+        if kind is Path and isinstance(value, str) and "\0" not in value:
             return Path(value)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            with suppress(OverflowError):  # larger than any float: no number that is wanted here
+                return float(value)
+            continue
         if type(value) is kind or (isinstance(value, kind) and not isinstance(value, bool)):
             return value
     raise ValueError(" or ".join(_NAMES.get(k, "a path") for k in kinds if k is not type(None)))
@@ -147,6 +147,16 @@ def _is_optional(hint: Any) -> bool:
     return _is_union(hint) and type(None) in get_args(hint)
 
 
-def _unknown(name: str, known: list[str], origin: str) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"{origin}: unknown key {name!r}; the nearest known key is {near[0]!r}"
+def _unknown(name: object, known: list[str], origin: str) -> str:
+    shown = _shown(name, str)
+    near = difflib.get_close_matches(shown, known, n=1, cutoff=0.0)
+    return f"{origin}: unknown key {shown!r}; the nearest known key is {near[0]!r}"
+
+
+def _shown(value: object, form: Callable[[object], str] = repr) -> str:
+    """At most SHOWN_CHARS of a value, or a few more."""
+    try:
+        text = form(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."

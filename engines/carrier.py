@@ -17,6 +17,7 @@ from av.video.frame import PictureType
 
 from engines.errors import CarrierError
 from engines.frame import Planes, planes_from_video_frame, planes_to_video_frame
+from engines.latent import SOURCE_MAX_HEIGHT, SOURCE_MAX_WIDTH
 from engines.qp_offset import QpOffset
 
 KEYFRAME_INTERVAL = 250  # frames; x265's own default
@@ -38,6 +39,8 @@ CASCADE = (0.0, 4.0, 3.0, 4.0)
 IRAP_OFFSET = -2.0
 WAVEFRONT_PIXELS = 400_000  # from which on rows are coded in parallel, at some bytes a row
 RESTORED_PRESETS = {1: "medium", 2: "slow", 3: "slow", 4: "slow"}  # by the latent's scale
+# A stranger's parameter sets may ask for pictures of 200 MB; FFmpeg counts its own padding too.
+MAX_PIXELS = 2 * SOURCE_MAX_WIDTH * SOURCE_MAX_HEIGHT
 PLAIN_PRESET = "medium"  # of pictures that no network restores
 
 
@@ -180,6 +183,7 @@ class CarrierDecoder:
     def __init__(self, threads: int = 1) -> None:
         context = av.CodecContext.create("hevc", "r")
         assert isinstance(context, av.VideoCodecContext)
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_count = threads
         context.thread_type = "SLICE"  # frame threads would hold pictures back
         context.flags |= av.codec.context.Flags.low_delay

@@ -137,7 +137,7 @@ def _read_manifest(path: Path) -> dict[str, NetworkEntry]:
         return {name: _entry(name, value) for name, value in document["networks"].items()}
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a manifest of weights: {error!r}") from error
 
 
@@ -160,7 +160,7 @@ def _entry(name: str, value: Mapping[str, Any]) -> NetworkEntry:
 
 
 def _file_name(value: object) -> str:
-    if not isinstance(value, str) or Path(value).name != value:
+    if not isinstance(value, str) or Path(value).name != value or not value.isprintable():
         raise ValueError(f"{value!r} is not a file name")
     return value
 

@@ -6,11 +6,14 @@ from link.errors import WireError
 from link.nal import NalType, first_slice, is_irap, is_parameter_set, nal_type
 from link.payload import Depayloader, leading_nal
 
+MAX_NALS = 1024  # of an access unit; H.265 allows 600 slices (table A.8), five bytes make a unit
 _STARTS_OF_IRAP = (NalType.AUD, NalType.VPS)
+_START_CODE = b"\0\0\1"
 
 
 def assemble(payloads: Iterable[bytes]) -> list[bytes] | None:
-    """NAL units of an access unit whose payloads are all here; None when they are not well formed.
+    """NAL units of an access unit whose payloads are all here; None when they are not well formed,
+    or more than MAX_NALS, those behind start codes inside of them counted too.
 
     Packets without payload are padding (RFC 3550, 5.1): they take a sequence number, no more.
     """
@@ -20,9 +23,14 @@ def assemble(payloads: Iterable[bytes]) -> list[bytes] | None:
         for payload in payloads:
             if payload:
                 nals += depayloader.push(payload)
+            if len(nals) > MAX_NALS:
+                return None
     except WireError:
         return None
-    return None if depayloader.damaged or depayloader.is_open else nals
+    if depayloader.damaged or depayloader.is_open:
+        return None
+    inside = sum(nal.count(_START_CODE) for nal in nals)
+    return None if len(nals) + inside > MAX_NALS else nals
 
 
 def may_begin_irap(payload: bytes) -> bool:

@@ -26,6 +26,7 @@ MAX_NETWORKS = 16
 MAX_CANDIDATES = 64
 MAX_LINES = 1024
 MAX_FORMATS = 128  # of one section
+MAX_FEEDBACK_FOR_ALL = 16  # `a=rtcp-fb:*` lines of one section: each is kept once a format
 CLOCK_RATE_HZ = 90_000
 H265_PARAMETERS = {"level-id": "93", "profile-id": "1", "tier-flag": "0", "tx-mode": "SRST"}
 NETWORKS_ATTRIBUTE = "a=x-denc-networks:"
@@ -144,9 +145,15 @@ def _checked_lines(text: str) -> list[str]:
     if len(lines) > MAX_LINES:
         raise SdpError(f"SDP of more than {MAX_LINES} lines")
     formats: set[str] = set()
+    for_all = 0
     for line in lines:
         if line.startswith("m="):
             formats.clear()
+            for_all = 0
+        elif line.startswith("a=rtcp-fb:*"):
+            for_all += 1
+            if for_all > MAX_FEEDBACK_FOR_ALL:
+                raise SdpError("A section has too many kinds of feedback for all its formats")
         elif match := re.match(r"a=rtpmap:(\S+)", line):
             if match[1] in formats or len(formats) == MAX_FORMATS:
                 raise SdpError("A section maps a payload type twice, or too many of them")

@@ -20,6 +20,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from link.errors import SideInfoError, WireError
@@ -52,6 +53,9 @@ _CRC = struct.Struct(">I")
 _LENGTH_BYTES = 1
 SIDE_INFO_MIN_BYTES = _FIELDS.size + _LENGTH_BYTES + _CRC.size
 SIDE_INFO_MAX_BYTES = SIDE_INFO_MIN_BYTES + NETWORK_ID_BYTES + GUIDE_MAX_BYTES + CODEBOOK_MAX_BYTES
+# What of an access unit is searched: a peer may send megabytes of SEI, two bytes a message.
+SEI_MAX_BYTES = 4096  # of one NAL unit; ours takes half of it at most
+SEI_MAX_UNITS = 16
 
 
 @dataclass(frozen=True)
@@ -191,9 +195,7 @@ def find_side_info(nals: Sequence[bytes]) -> SideInfo | None:
 
     SEI of others, damaged or not, is passed over. Raises SideInfoError when ours is damaged.
     """
-    for nal in nals:
-        if len(nal) < NAL_HEADER_BYTES or nal_type(nal) != NalType.PREFIX_SEI:
-            continue
+    for nal in islice(filter(_may_hold_side_info, nals), SEI_MAX_UNITS):
         for kind, payload, whole in _sei_messages(unescape_rbsp(nal[NAL_HEADER_BYTES:])):
             if kind != _USER_DATA_UNREGISTERED or not payload.startswith(SIDE_INFO_UUID):
                 continue
@@ -201,6 +203,11 @@ def find_side_info(nals: Sequence[bytes]) -> SideInfo | None:
                 raise SideInfoError("side information is cut off")
             return parse(payload[len(SIDE_INFO_UUID) :])
     return None
+
+
+def _may_hold_side_info(nal: bytes) -> bool:
+    whole = NAL_HEADER_BYTES <= len(nal) <= SEI_MAX_BYTES
+    return whole and nal_type(nal) == NalType.PREFIX_SEI
 
 
 def _sei_messages(rbsp: bytes) -> Iterator[tuple[int, bytes, bool]]:

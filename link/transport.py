@@ -39,6 +39,7 @@ from link.twcc import Feedback, extension_map, feedbacks_in
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
 ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
+RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
 
@@ -222,6 +223,8 @@ class _Dtls(RTCDtlsTransport):
         now_us = monotonic_us()
         self._consent.heard(now_us)
         try:
+            if len(data) > RTCP_MAX_BYTES:
+                raise ValueError("RTCP packet is too large")
             packets = RtcpPacket.parse(data)
         except (ValueError, struct.error):
             self.packets_malformed += 1

@@ -101,6 +101,8 @@ class WhipHttp:
     async def _once(
         self, method: str, url: str, body: str | None, more: Mapping[str, str]
     ) -> Reply:
+        if not _is_http(url):
+            raise SignallingError(f"{self._url} leads to {url!r}, which is no http or https URL")
         home = origin(url) == origin(self._url)
         headers = self._headers | dict(more)
         if home and self._token is not None:
@@ -127,8 +129,8 @@ class WhipHttp:
                     None if location is None else urljoin(url, location),
                     tuple(response.headers.getall("Link", ())),
                 )
-        except aiohttp.InvalidURL as error:
-            raise SignallingError(f"{url!r} is not a URL") from error
+        except ValueError as error:  # our URL, a redirect's or that of `Location`
+            raise SignallingError(f"{url!r} is or leads to no URL: {error}") from error
         except aiohttp.ServerFingerprintMismatch as error:
             raise PeerChanged((check and check.why) or str(error)) from error
         except aiohttp.ClientConnectorCertificateError as error:

@@ -298,6 +298,8 @@ async def _body(request: web.Request, content_type: str) -> str:
         raise refusal(web.HTTPRequestTimeout, "The body did not arrive") from error
     except UnicodeDecodeError as error:
         raise refusal(web.HTTPBadRequest, "The body is not UTF-8 text") from error
+    except ConnectionError as error:
+        raise refusal(web.HTTPBadRequest, "The body is cut off") from error
 
 
 def _busy(why: str) -> web.HTTPError:

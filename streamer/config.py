@@ -25,7 +25,7 @@ _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 def _bitrate(value: object) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([km]?)", str(value).strip().lower())
-    bps = round(float(match[1]) * _UNITS[match[2]]) if match else 0
+    bps = round(min(float(match[1]), BITRATE_MAX_BPS + 1.0) * _UNITS[match[2]]) if match else 0
     if not BITRATE_MIN_BPS <= bps <= BITRATE_MAX_BPS:
         raise ValueError("bits per second from 10k to 100M, such as 200k or 1.5M")
     return bps

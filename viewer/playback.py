@@ -21,6 +21,9 @@ from viewer.clock import Clock
 from viewer.decode import Decoding
 from viewer.timeline import RTP_CLOCK_HZ, RTP_MODULUS
 
+# Playlists are "video files" to FFmpeg too: whatever the file names, nothing comes from a network.
+_ONLY_FILES = {"protocol_whitelist": "file"}
+
 _log = logging.getLogger(__name__)
 
 
@@ -60,9 +63,9 @@ class StreamFile:
     def __iter__(self) -> Iterator[FileUnit]:
         with self._open() as container:
             stream = container.streams.video[0]
-            to_annexb = BitStreamFilterContext("hevc_mp4toannexb", stream)
             time_s = 0.0
             try:
+                to_annexb = BitStreamFilterContext("hevc_mp4toannexb", stream)
                 for packet in container.demux(stream):
                     if packet.size == 0:
                         continue
@@ -78,13 +81,14 @@ class StreamFile:
 
     def _open(self) -> InputContainer:
         try:
-            container = av.open(str(self._path))
+            container = av.open(str(self._path), options=_ONLY_FILES, metadata_errors="replace")
         except OSError as error:
             raise UsageError(f"cannot read {self._path}: {error.strerror}") from error
         except av.FFmpegError as error:
             raise UsageError(f"{self._path} is no video file: {error.strerror}") from error
         videos = container.streams.video
-        if not videos or videos[0].codec_context.name != "hevc":
+        codec = videos[0].codec_context if videos else None  # None too for a codec unknown here
+        if codec is None or codec.name != "hevc":
             container.close()
             raise UsageError(f"{self._path} is no stream file: it holds no H.265 video")
         return container

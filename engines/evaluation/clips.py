@@ -8,6 +8,7 @@ graph drops a stream's colour tags, and its scaler then shifts the luma of tagge
 
 from __future__ import annotations
 
+import math
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,11 +19,11 @@ from typing import IO, Any
 
 import av
 import numpy as np
-import yaml
 
 from engines.evaluation import EvaluationError
 from engines.evaluation.ffmpeg import ffmpeg_binary
 from engines.frame import Plane, Planes
+from engines.plain_yaml import read_yaml
 
 FAST_FRAMES = 48  # of each clip of the fast subset
 EVEN_SIDES = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
@@ -69,13 +70,26 @@ def read_manifest(path: Path, *, fast: bool = False) -> list[ClipEntry]:
     Raises EvaluationError when the manifest cannot be read or a clip's keys are wrong.
     """
     try:
-        listed = yaml.safe_load(path.read_text())["clips"]
-        entries = [ClipEntry(**{**clip, "file": path.parent / clip["file"]}) for clip in listed]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        document: Any = read_yaml(path.read_bytes())
+        entries = [_clip_entry(path.parent, clip) for clip in document["clips"]]
+    except (OSError, TypeError, KeyError, ValueError) as error:
         raise EvaluationError(f"manifest {path}: {error}") from error
     if not fast:
         return entries
     return [shortened(entry, FAST_FRAMES) for entry in entries if entry.fast]
+
+
+def _clip_entry(folder: Path, clip: dict[str, Any]) -> ClipEntry:
+    """A clip of a manifest. Raises TypeError, KeyError or ValueError when it is none."""
+    entry = ClipEntry(**{**clip, "file": folder / clip["file"]})
+    texts = (entry.name, entry.filter, entry.kind)
+    if not all(isinstance(text, str) for text in texts) or not entry.name:
+        raise ValueError("name, filter and kind of a clip are texts")
+    if type(entry.start) is not int or type(entry.frames) is not int or entry.start < 0:
+        raise ValueError(f"clip {entry.name}: start and frames are whole numbers")
+    if entry.frames < 1 or not 0 < entry.fps < math.inf:
+        raise ValueError(f"clip {entry.name}: frames and fps must be more than nothing")
+    return entry
 
 
 def video_entry(path: Path, frames_max: int) -> ClipEntry:

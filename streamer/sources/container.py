@@ -38,7 +38,13 @@ class VideoInput:
         timeout_s: float | None = None,
         threads: int = 1,
     ) -> None:
-        container = av.open(url, format=format, options=dict(options or {}), timeout=timeout_s)
+        container = av.open(
+            url,
+            format=format,
+            options=dict(options or {}),
+            timeout=timeout_s,
+            metadata_errors="replace",  # titles in no known encoding
+        )
         assert isinstance(container, InputContainer)
         self._container = container
         if not container.streams.video:

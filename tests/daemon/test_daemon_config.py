@@ -54,6 +54,11 @@ def test_no_file_and_empty_file_give_the_defaults(tmp_path: Path) -> None:
         ("width: 65", ["width", "an even number", "65"]),
         ("- fps", ["key: value"]),
         ("fps: [", ["not valid YAML"]),
+        ("[" * 5000, ["nest"]),
+        ("a: &a 1\nb: *a", ["aliases"]),
+        ("fps: 0x" + "f" * 5000, ["fps", "a number", "digits"]),
+        ("? 0x" + "f" * 5000 + "\n: 1", ["unknown key", "digits"]),
+        ("threads: " + "x" * 5000, ["threads", "x..."]),
         ("a: \x01", ["not valid YAML"]),
     ],
 )

@@ -5,6 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from engines import carrier
 from engines.carrier import CASCADE, CarrierDecoder, CarrierEncoder
 from engines.errors import CarrierError
 from engines.frame import Planes
@@ -133,6 +134,16 @@ def test_decoder_follows_a_change_of_size() -> None:
             (coded,) = encoder.encode(moving(number, width, height), number)
             ((_, planes),) = decoder.decode(coded.data, number)
             assert (planes.width, planes.height) == (width, height)
+
+
+def test_a_picture_larger_than_any_source_is_refused_before_memory_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=24)
+    (coded,) = encoder.encode(moving(0), 0)
+    monkeypatch.setattr(carrier, "MAX_PIXELS", WIDTH * HEIGHT - 1)
+    with suppress(CarrierError):
+        assert CarrierDecoder().decode(coded.data, 0) == []
 
 
 def test_wrong_settings_are_named() -> None:

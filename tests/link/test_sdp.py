@@ -257,3 +257,12 @@ def test_hostile_repetition_is_bounded(lines: str) -> None:
     with suppress(SdpError):
         parse_offer(text)
     assert time.perf_counter() - begin < 0.5
+
+
+def test_feedback_for_all_formats_does_not_multiply() -> None:
+    """800 such lines with 124 formats made 100,000 objects, 9 MB, of 16 kB."""
+    formats = "".join(f"a=rtpmap:{number} H265/90000\n" for number in range(1, 125))
+    section = "m=video 9 UDP/TLS/RTP/SAVPF 96\n" + formats + "a=rtcp-fb:* nack\n" * 700
+    with pytest.raises(SdpError, match="feedback"):
+        parse_offer(CHROME + section)
+    assert parse_offer(CHROME + "a=rtcp-fb:* nack\n" * 16).video.nack

@@ -1,5 +1,6 @@
 import dataclasses
 import struct
+import time
 import zlib
 
 import pytest
@@ -13,6 +14,8 @@ from link.side_info import (
     CODEBOOK_MAX_BYTES,
     GUIDE_MAX_BYTES,
     NO_NETWORK,
+    SEI_MAX_BYTES,
+    SEI_MAX_UNITS,
     SIDE_INFO_MAX_BYTES,
     SIDE_INFO_UUID,
     SideInfo,
@@ -208,3 +211,13 @@ def test_it_stands_behind_aud_and_parameter_sets_and_before_the_first_slice():
 def test_an_access_unit_without_nal_units_takes_no_side_information():
     with pytest.raises(WireError):
         insert_side_info(b"not Annex B", INFO)
+
+
+def test_megabytes_of_sei_are_not_searched():
+    """Two bytes a message: reading a million of them took a third of a second."""
+    huge = b"\x4e\1" + b"\1\0" * (1 << 19)
+    many = [b"\x4e\1" + b"\1\0" * (SEI_MAX_BYTES // 2 - 1)] * (SEI_MAX_UNITS + 1)
+    for nals in ([huge], many):
+        started = time.process_time()
+        assert find_side_info([*nals, side_info_nal(INFO)]) == (INFO if nals == [huge] else None)
+        assert time.process_time() - started < 0.1

@@ -139,3 +139,22 @@ async def test_a_cancelled_publish_leaves_nothing_behind() -> None:
             await task
         over.set()
     assert await resources() <= before
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "http://a\x02b/", "http://a:99999999/", "//["])
+@pytest.mark.parametrize("status", [201, 307])
+async def test_a_server_that_points_nowhere_ends_in_a_signalling_error(
+    status: int, target: str
+) -> None:
+    """Such hosts made aiohttp and urllib raise ValueError, which ended the streamer."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status} X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
+        writer.write(head.encode("latin-1"))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SignallingError):
+            await try_to(f"http://127.0.0.1:{port}/whip")

@@ -207,3 +207,19 @@ async def test_stopping_the_server_ends_its_sessions_cleanly() -> None:
         assert await until(lambda: bool(consumer.receivers), 1)
     assert consumer.ends[0][1] == "closed here"
     assert "goodbye" in await asyncio.wait_for(sender.wait_closed(), 1)
+
+
+async def test_a_body_that_is_cut_off_is_no_error_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(Consumer()) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(
+            b"POST /whip HTTP/1.1\r\nHost: v\r\nContent-Type: application/sdp\r\n"
+            b"Content-Length: 100\r\n\r\nv=0"
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(0.1)
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -72,6 +72,7 @@ def test_values_are_understood(key: str, text: object, value: object) -> None:
     [
         ("max_bitrate", "fast", "200k"),
         ("max_bitrate", "9k", "from 10k to 100M"),
+        ("max_bitrate", "9" * 400, "from 10k to 100M"),
         ("max_bitrate", True, "200k"),
         ("size", "63x64", "64x64 to 4096x2304"),
         ("size", "1280", "1280x720"),

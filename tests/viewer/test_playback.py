@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import socket
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,3 +183,40 @@ async def test_progress_is_drawn_on_a_terminal_only() -> None:
 def test_the_bar_tells_rate_and_time_left() -> None:
     assert bar(120, 240, 5.0) == f"[{'#' * 15}{'.' * 15}] 120/240  24.0 pictures/s  5 s left  "
     assert "starting" in bar(0, 240, 0.0)
+
+
+def test_a_playlist_is_no_stream_file_and_nothing_that_it_names_is_fetched(tmp_path: Path) -> None:
+    fetched = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.3)
+        path = tmp_path / "s.mkv"
+        path.write_text(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+            f"http://127.0.0.1:{server.getsockname()[1]}/s.ts\n#EXT-X-ENDLIST\n"
+        )
+
+        def accept() -> None:
+            with suppress(TimeoutError):
+                fetched.append(server.accept())
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        with pytest.raises(UsageError):
+            StreamFile(path)
+        thread.join()
+    assert fetched == []
+
+
+def test_a_codec_that_is_not_known_here_is_a_usage_error(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "s.mkv", coded(2))
+    path.write_bytes(path.read_bytes().replace(b"V_MPEGH/ISO/HEVC", b"V_MPEGH/ISO/HEVX"))
+    with pytest.raises(UsageError, match=r"no H\.265"):
+        StreamFile(path)
+
+
+def test_titles_in_no_encoding_do_not_matter(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "s.mkv", coded(2))
+    data = path.read_bytes()
+    assert b"Lavf" in data
+    path.write_bytes(data.replace(b"Lavf", b"\xff\xfe\xfdf"))
+    assert len(list(StreamFile(path))) == 2

@@ -219,3 +219,23 @@ async def test_a_port_that_is_taken_is_named() -> None:
         other = WebPage(Figures(), None, prefix="denc_view")
         with pytest.raises(UsageError, match=f"{port}.*--web"):
             await other.start(Address("127.0.0.1", port))
+
+
+async def test_headers_and_names_of_any_bytes_are_refused_without_an_error_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with served("secret") as (_, url):
+        address = url.rpartition("/")[2].partition(":")
+        for path, header, status in (
+            ("/", "Authorization: Bearer \xff", b"401"),
+            ("/", "Cookie: denc-token=\xff", b"401"),
+            ("/page/" + "x" * 5000, "Authorization: Bearer secret", b"404"),
+            ("/page/%00", "Authorization: Bearer secret", b"404"),
+            ("/page/..%2fapp.py", "Authorization: Bearer secret", b"404"),
+        ):
+            reader, writer = await asyncio.open_connection(address[0], int(address[2]))
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: v\r\n{header}\r\n\r\n".encode("latin-1"))
+            assert (await reader.readline()).split()[1] == status
+            writer.close()
+            await writer.wait_closed()
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -56,7 +56,7 @@ class WebPage:
                 web.get("/restored.mjpeg", self._restored_stream),
                 web.get("/preview.mjpeg", self._preview_stream),
                 web.get("/snapshot.png", self._snapshot),
-                web.static("/page", PAGE),
+                web.get("/page/{name}", self._part),
             ]
         )
         self._runner = web.AppRunner(
@@ -125,6 +125,14 @@ class WebPage:
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def _part(self, request: web.Request) -> web.StreamResponse:
+        """A file of the page, by a name that is there: no other ever reaches the file system."""
+        parts = {path.name: path for path in PAGE.iterdir()}
+        part = parts.get(request.match_info["name"])
+        if part is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(part)
 
     async def _snapshot(self, request: web.Request) -> web.StreamResponse:
         planes = self._restored.newest

@@ -48,10 +48,29 @@ def test_manifest_gives_every_clip_and_fast_only_its_subset(tmp_path):
     assert [(clip.name, clip.frames) for clip in read_manifest(path, fast=True)] == [("one", 48)]
 
 
-@pytest.mark.parametrize("text", ["clips: [{name: x}]", "{", "clips: [{file: a, colour: 1}]", "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clips: [{name: x}]",
+        "{",
+        "clips: [{file: a, colour: 1}]",
+        "[]",
+        "\udcfe",
+        "[" * 5000,
+        "!!float ''",
+        "clips: [{name: a, file: b, fps: 30, frames: many}]",
+        "clips: [{name: a, file: b, fps: 30, frames: 0}]",
+        "clips: [{name: a, file: b, fps: .nan, frames: 1}]",
+        "clips: [{name: a, file: b, fps: x, frames: 1}]",
+        "clips: [{name: a, file: b, fps: 30, frames: 1, start: -1}]",
+        "clips: [{name: null, file: b, fps: 30, frames: 1}]",
+        "clips: [{name: [a], file: b, fps: 30, frames: 1}]",
+        "clips: [7]",
+    ],
+)
 def test_broken_manifest_names_its_file(tmp_path, text):
     path = tmp_path / "manifest.yaml"
-    path.write_text(text)
+    path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(EvaluationError, match=r"manifest\.yaml"):
         read_manifest(path)
 

@@ -1,0 +1,10 @@
+a=ice-ufrag:EsAw
+a=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1
+m=audio 9 RTP/AVP 0
+a=mid:0
+a=candidate:1387637174 1 udp 2122260223 192.0.2.1 61764 typ host generation 0 ufrag EsAw network-id 1
+a=candidate:3471623853 1 udp 2122194687 2001:db8::1 61765 typ host generation 0 ufrag EsAw network-id 2
+a=candidate:473322822 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0 ufrag EsAw
+a=candidate:2154773085 1 udp 1685987071 203.0.113.7 46243 typ srflx raddr 0.0.0.0 rport 0 generation 0
+a=candidate:0 1 udp 2113937151 0f1a4c3d-8b2a-4a01-9e0d-0f5f6a7b8c9d.local 46243 typ host
+a=end-of-candidates
