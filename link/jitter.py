@@ -17,7 +17,8 @@ from link.sequence import difference, timestamp_span_us, unwrap_sequence
 DEFAULT_MAX_PACKETS = 2048
 DEFAULT_MAX_BYTES = 8 << 20
 DEFAULT_LATENCY_BUDGET_US = 400_000
-DEFAULT_REORDER_DELAY_US = 10_000
+OUTAGE_PACKETS = 8  # missing in a row, and over a longer time than the latency budget
+ENTRY_PATIENCE_US = 10_000  # before an IRAP is asked for at the beginning
 DEFAULT_MAX_NACKS = 10
 _RESTART_NEIGHBOURS = 16  # two stray packets this near to each other are a restarted sender
 _LATE_US = 10_000_000  # a stray packet whose timestamp is older by less than this is only late
@@ -50,15 +51,13 @@ class JitterBuffer:
         max_packets: int = DEFAULT_MAX_PACKETS,
         max_bytes: int = DEFAULT_MAX_BYTES,
         latency_budget_us: int = DEFAULT_LATENCY_BUDGET_US,
-        reorder_delay_us: int = DEFAULT_REORDER_DELAY_US,
         max_nacks: int = DEFAULT_MAX_NACKS,
     ) -> None:
         self._counts = JitterCounts()
         self._max_packets = max_packets
         self._max_bytes = max_bytes
         self._latency_budget_us = latency_budget_us
-        self._reorder_delay_us = reorder_delay_us
-        self._nacks = NackList(reorder_delay_us=reorder_delay_us, max_nacks=max_nacks)
+        self._nacks = NackList(max_nacks=max_nacks)
         self._gap = False
         self._irap_wanted = False
         self._lost_timestamp: int | None = None
@@ -88,6 +87,11 @@ class JitterBuffer:
     def irap_wanted(self) -> bool:
         """Whether an IRAP is needed to go on without damage; true until one comes out."""
         return self._irap_wanted
+
+    @property
+    def missing_packets(self) -> int:
+        """Packets that are waited for."""
+        return len(self._nacks)
 
     @property
     def held_packets(self) -> int:
@@ -128,7 +132,7 @@ class JitterBuffer:
         elif not self._entered and sequence < (lowest := min(self._packets, default=sequence)):
             self._await(range(sequence + 1, lowest), now_us, self._latency_budget_us)
         else:
-            self._counts.packets_recovered += self._nacks.arrived(sequence)
+            self._counts.packets_recovered += self._nacks.arrived(sequence, now_us)
         self._packets[sequence] = packet, now_us
         self._bytes += len(packet.payload)
         if not self._entered and may_begin_irap(packet.payload):
@@ -138,9 +142,9 @@ class JitterBuffer:
 
     def _note_holes(self, sequence: int, timestamp: int, now_us: int) -> None:
         wait_us = self._latency_budget_us
-        if timestamp_span_us(timestamp, self._newest_timestamp) > wait_us:
-            # After an outage most of what is missing is older than the budget: one try only.
-            wait_us = min(wait_us, self._reorder_delay_us + 2 * self._nacks.rtt_us)
+        is_outage = sequence - self._newest > OUTAGE_PACKETS
+        if is_outage and timestamp_span_us(timestamp, self._newest_timestamp) > wait_us:
+            wait_us = 0  # what is missing is too old to wait for: on to the next IRAP
         self._await(range(self._newest + 1, sequence), now_us, wait_us)
         self._newest = sequence
         self._newest_timestamp = timestamp
@@ -213,7 +217,7 @@ class JitterBuffer:
                 self._nacks.forget_below(start)
                 return True
             self._entries.remove(start)
-        if self._begun_us is not None and now_us - self._begun_us >= self._reorder_delay_us:
+        if self._begun_us is not None and now_us - self._begun_us >= ENTRY_PATIENCE_US:
             self._irap_wanted = True
         return False
 

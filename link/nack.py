@@ -1,28 +1,39 @@
-"""Which packets are missing, when to ask for each (RFC 4585, 6.2.1), and until when to hope."""
+"""Which packets are missing, when to ask for each (RFC 4585, 6.2.1), and until when to hope.
+
+A missing packet is asked for at once where packets come in order. One that comes sooner after it
+was asked for than a round trip takes was only late: others then get that long before they are
+asked for, and less again as nothing is late any more.
+"""
 
 from dataclasses import dataclass
 
 DEFAULT_RTT_US = 100_000  # until RTCP has measured it
 MIN_RETRY_US = 20_000
+REORDER_MAX_US = 40_000  # that a packet may be late without being asked for
+LATE_SHARE = 0.5  # of a round trip: what comes sooner was on its way already
+LATENESS_MARGIN = 1.25
+LATENESS_FADE = 0.98  # with every packet that was really lost
 
 
 @dataclass
 class _Missing:
+    noticed_us: int
     next_nack_us: int
     deadline_us: int
+    asked_us: int | None = None  # first
     nacks: int = 0
 
 
 class NackList:
     """Missing packets by unwrapped sequence number.
 
-    Each is asked for after `reorder_delay_us`, because it may only be late, and then every
-    max(rtt, 20 ms), `max_nacks` times at most and never past its deadline.
+    Each is asked for after the delay that late packets need, and then every max(rtt, 20 ms),
+    `max_nacks` times at most and never past its deadline.
     """
 
-    def __init__(self, *, reorder_delay_us: int, max_nacks: int) -> None:
+    def __init__(self, *, max_nacks: int) -> None:
         self.rtt_us = DEFAULT_RTT_US
-        self._reorder_delay_us = reorder_delay_us
+        self._reorder_us = 0.0
         self._max_nacks = max_nacks
         self._missing: dict[int, _Missing] = {}
 
@@ -31,12 +42,20 @@ class NackList:
 
     def add(self, sequence: int, now_us: int, deadline_us: int) -> None:
         """A packet is seen to be missing."""
-        self._missing[sequence] = _Missing(now_us + self._reorder_delay_us, deadline_us)
+        first_us = now_us + round(self._reorder_us)
+        self._missing[sequence] = _Missing(now_us, first_us, deadline_us)
 
-    def arrived(self, sequence: int) -> bool:
+    def arrived(self, sequence: int, now_us: int) -> bool:
         """A packet has come after all. True when it had been asked for."""
         missing = self._missing.pop(sequence, None)
-        return missing is not None and missing.nacks > 0
+        if missing is None or missing.asked_us is None:
+            return False
+        if now_us - missing.asked_us < LATE_SHARE * self.rtt_us:
+            lateness_us = LATENESS_MARGIN * (now_us - missing.noticed_us)
+            self._reorder_us = min(max(self._reorder_us, lateness_us), REORDER_MAX_US)
+        else:
+            self._reorder_us *= LATENESS_FADE
+        return True
 
     def expired(self, sequence: int, now_us: int) -> bool:
         """Whether a packet that is not here will not be waited for (any longer)."""
@@ -51,6 +70,8 @@ class NackList:
                 if missing.nacks < self._max_nacks:
                     due.append(sequence)
                     missing.nacks += 1
+                    if missing.asked_us is None:
+                        missing.asked_us = now_us
                 missing.next_nack_us = now_us + max(self.rtt_us, MIN_RETRY_US)
         return sorted(due)
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import astuple, replace
 
 from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket, RtpPacket
@@ -64,6 +65,7 @@ class MediaReceiver:
         self._arrivals_us = 0  # when they were reported last
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
         self._ready = asyncio.Event()
+        self._urgent = asyncio.Event()  # there is something to ask for
         self._gap = False  # units in front of the next one to be queued were dropped here
         self._irap_asked = False
         self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
@@ -189,8 +191,11 @@ class MediaReceiver:
 
     def _add(self, packet: RtpPacket, sequence: int, payload: bytes, now_us: int) -> None:
         marker = bool(packet.marker)
+        before = self._jitter.missing_packets, self._jitter.irap_wanted
         self._jitter.add(MediaPacket(sequence, packet.timestamp, marker, payload), now_us)
         self._put_out(now_us)
+        if (self._jitter.missing_packets, self._jitter.irap_wanted) > before:
+            self._urgent.set()
 
     def _put_out(self, now_us: int) -> None:
         while (unit := self._jitter.pop(now_us)) is not None:
@@ -214,7 +219,9 @@ class MediaReceiver:
                 packets.insert(0, self._report(now_us))
             for packet in packets:
                 await self._transport.send(reports.compound(self._ssrc, self._cname, [packet]))
-            await asyncio.sleep(FEEDBACK_TICK_S)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), FEEDBACK_TICK_S)
+            self._urgent.clear()
 
     def _feedback(self, now_us: int) -> list[AnyRtcpPacket]:
         if self._transport.rtt_us is not None:

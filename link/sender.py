@@ -215,6 +215,7 @@ class MediaSender:
         is_fir = packet.fmt == RTCP_PSFB_FIR and self._ssrcs.media in reports.fir_targets(packet)
         if is_pli or is_fir:
             self._plis += 1
+            self._retransmissions.clear()  # the peer waits for an IRAP now, not for these
             self._request_irap()
         elif packet.fmt == RTCP_PSFB_APP:
             try:

@@ -129,8 +129,6 @@ class WhipHttp:
                     None if location is None else urljoin(url, location),
                     tuple(response.headers.getall("Link", ())),
                 )
-        except ValueError as error:  # our URL, a redirect's or that of `Location`
-            raise SignallingError(f"{url!r} is or leads to no URL: {error}") from error
         except aiohttp.ServerFingerprintMismatch as error:
             raise PeerChanged((check and check.why) or str(error)) from error
         except aiohttp.ClientConnectorCertificateError as error:
@@ -142,8 +140,12 @@ class WhipHttp:
             raise Unreachable(
                 f"{url} does not speak TLS; is it plain HTTP? Then give --peer http://..."
             ) from error
+        except aiohttp.InvalidURL as error:
+            raise SignallingError(f"{url!r} is not a URL") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{url}: {error or type(error).__name__}") from error
+        except ValueError as error:  # a redirect's or that of `Location`
+            raise SignallingError(f"{url!r} leads to no URL: {error}") from error
 
 
 def authority(url: str) -> str:

@@ -34,7 +34,7 @@ class Daemon:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULES.get(command, command), *arguments],
+                [*_program(command), *arguments],
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -96,6 +96,13 @@ class Daemon:
         """The end of its log, to be put behind a message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
         return "; it said:\n  " + "\n  ".join(lines or ["(nothing)"])
+
+
+def _program(command: str) -> list[str]:
+    """One of our programs or a module of ours; anything else lies beside Python."""
+    if command in MODULES or "." in command:
+        return [sys.executable, "-m", MODULES.get(command, command)]
+    return [str(Path(sys.executable).with_name(command))]
 
 
 def free_port() -> int:

@@ -1,18 +1,35 @@
-from link.nack import MIN_RETRY_US, NackList
+from link.nack import MIN_RETRY_US, REORDER_MAX_US, NackList
 
 FAR = 10_000_000
 
 
-def test_a_missing_packet_is_asked_for_after_the_reorder_delay_and_then_every_rtt():
-    nacks = NackList(reorder_delay_us=10_000, max_nacks=3)
+def test_a_missing_packet_is_asked_for_at_once_and_then_every_rtt():
+    nacks = NackList(max_nacks=3)
     nacks.rtt_us = 50_000
     nacks.add(7, 0, FAR)
     asked = [now_us for now_us in range(0, 400_000, 5_000) if nacks.due(now_us)]
-    assert asked == [10_000, 60_000, 110_000]
+    assert asked == [0, 50_000, 100_000]
+
+
+def test_where_packets_are_late_they_get_their_time_before_they_are_asked_for():
+    nacks = NackList(max_nacks=3)
+    nacks.rtt_us = 100_000
+    nacks.add(7, 0, FAR)
+    assert nacks.due(0) == [7]
+    nacks.arrived(7, 16_000)  # sooner than any answer
+    nacks.add(8, 50_000, FAR)
+    assert nacks.due(69_000) == []
+    assert nacks.due(70_000) == [8]
+    for sequence in range(10, 200):  # from now on what is missing is lost
+        nacks.add(sequence, FAR, 2 * FAR)
+        nacks.due(FAR + REORDER_MAX_US)
+        nacks.arrived(sequence, FAR + REORDER_MAX_US + 100_000)
+    nacks.add(300, 2 * FAR, 3 * FAR)
+    assert nacks.due(2 * FAR + 1_000) == [300]
 
 
 def test_no_packet_is_asked_for_more_often_than_every_20_ms():
-    nacks = NackList(reorder_delay_us=0, max_nacks=9)
+    nacks = NackList(max_nacks=9)
     nacks.rtt_us = 1
     nacks.add(7, 0, FAR)
     assert nacks.due(0) == [7]
@@ -21,7 +38,7 @@ def test_no_packet_is_asked_for_more_often_than_every_20_ms():
 
 
 def test_nothing_is_asked_for_past_its_deadline():
-    nacks = NackList(reorder_delay_us=0, max_nacks=9)
+    nacks = NackList(max_nacks=9)
     nacks.add(7, 0, 1_000)
     assert not nacks.expired(7, 999)
     assert nacks.expired(7, 1_000)
@@ -29,18 +46,18 @@ def test_nothing_is_asked_for_past_its_deadline():
 
 
 def test_a_packet_that_came_is_not_asked_for():
-    nacks = NackList(reorder_delay_us=0, max_nacks=9)
+    nacks = NackList(max_nacks=9)
     nacks.add(7, 0, FAR)
     nacks.add(8, 0, FAR)
-    assert nacks.arrived(7) is False
+    assert nacks.arrived(7, 0) is False
     assert nacks.due(0) == [8]
-    assert nacks.arrived(8) is True
-    assert nacks.arrived(9) is False
+    assert nacks.arrived(8, 90_000) is True
+    assert nacks.arrived(9, 90_000) is False
     assert len(nacks) == 0
 
 
 def test_packets_given_up_are_forgotten_and_counted():
-    nacks = NackList(reorder_delay_us=0, max_nacks=9)
+    nacks = NackList(max_nacks=9)
     for sequence in (9, 10, 4, 5):
         nacks.add(sequence, 0, FAR)
     assert nacks.forget_below(9) == 2
