@@ -19,6 +19,8 @@ DEFAULT_MAX_BYTES = 8 << 20
 DEFAULT_LATENCY_BUDGET_US = 400_000
 OUTAGE_PACKETS = 8  # missing in a row, and over a longer time than the latency budget
 ENTRY_PATIENCE_US = 10_000  # before an IRAP is asked for at the beginning
+LATENCY_BUDGET_MAX_US = 2_000_000  # what a sender keeps (link.history)
+ASKING_US = 150_000  # beyond the round trips: until a loss is seen, and what the network varies
 DEFAULT_MAX_NACKS = 10
 _RESTART_NEIGHBOURS = 16  # two stray packets this near to each other are a restarted sender
 _LATE_US = 10_000_000  # a stray packet whose timestamp is older by less than this is only late
@@ -56,6 +58,7 @@ class JitterBuffer:
         self._counts = JitterCounts()
         self._max_packets = max_packets
         self._max_bytes = max_bytes
+        self._least_budget_us = latency_budget_us
         self._latency_budget_us = latency_budget_us
         self._nacks = NackList(max_nacks=max_nacks)
         self._gap = False
@@ -104,8 +107,14 @@ class JitterBuffer:
         return self._bytes
 
     def set_rtt(self, rtt_us: int) -> None:
-        """Round trip time as measured: no packet is asked for again within it."""
+        """Round trip time as measured: no packet is asked for again within it.
+
+        Where two of them do not fit into the latency budget, it grows: a packet should be asked
+        for twice before its picture is given up.
+        """
         self._nacks.rtt_us = rtt_us
+        needed_us = min(2 * rtt_us + ASKING_US, LATENCY_BUDGET_MAX_US)
+        self._latency_budget_us = max(self._least_budget_us, needed_us)
 
     def missing(self, now_us: int) -> list[int]:
         """Sequence numbers (16 bits) to NACK now, in order."""

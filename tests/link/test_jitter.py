@@ -231,6 +231,19 @@ def test_nacks_are_repeated_every_rtt_a_bounded_number_of_times():
     assert asked == [0, 30_000, 60_000]
 
 
+def test_a_long_way_gets_the_time_for_a_second_nack():
+    stream = pictures([3000] * 3)
+    packets = flat(packets_of(stream))
+    lost = packets.pop(5)
+    buffer = JitterBuffer()
+    buffer.set_rtt(600_000)
+    feed(buffer, packets)
+    assert buffer.missing(0) == buffer.missing(600_000) == [lost.sequence]
+    assert pop_all(buffer, BUDGET_US + 1) == []
+    units = feed(buffer, [lost], now_us=1_250_000)
+    assert data_of(units) == annexb(stream)[1:]
+
+
 def test_after_an_outage_nothing_is_waited_for_but_an_irap():
     stream = pictures([300] * 60)
     packets = packets_of(stream)
