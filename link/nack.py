@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 DEFAULT_RTT_US = 100_000  # until RTCP has measured it
 MIN_RETRY_US = 20_000
+AGAIN_US = 12_000  # after the first time: NACK and retransmission may be lost like any packet
 REORDER_MAX_US = 40_000  # that a packet may be late without being asked for
 LATE_SHARE = 0.5  # of a round trip: what comes sooner was on its way already
 LATENESS_MARGIN = 1.25
@@ -27,8 +28,9 @@ class _Missing:
 class NackList:
     """Missing packets by unwrapped sequence number.
 
-    Each is asked for after the delay that late packets need, and then every max(rtt, 20 ms),
-    `max_nacks` times at most and never past its deadline.
+    Each is asked for after the delay that late packets need, once more soon after, and then every
+    max(rtt, 20 ms), `max_nacks` times at most and never past its deadline. (A sender answers the
+    second as well: two chances in one round trip.)
     """
 
     def __init__(self, *, max_nacks: int) -> None:
@@ -72,7 +74,8 @@ class NackList:
                     missing.nacks += 1
                     if missing.asked_us is None:
                         missing.asked_us = now_us
-                missing.next_nack_us = now_us + max(self.rtt_us, MIN_RETRY_US)
+                wait_us = AGAIN_US if missing.nacks == 1 else max(self.rtt_us, MIN_RETRY_US)
+                missing.next_nack_us = now_us + wait_us
         return sorted(due)
 
     def forget_below(self, sequence: int) -> int:

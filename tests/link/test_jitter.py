@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from link.jitter import JitterBuffer
+from link.nack import AGAIN_US
 from link.nal import NalType
 from link.packet import MediaPacket
 
@@ -224,11 +225,11 @@ def test_at_20_percent_loss_nacks_within_the_budget_bring_every_unit_back(seed):
 def test_nacks_are_repeated_every_rtt_a_bounded_number_of_times():
     packets = flat(packets_of(pictures([3000, 3000]), sequence=0xFFFD))
     del packets[4]
-    buffer = JitterBuffer(max_nacks=3)
+    buffer = JitterBuffer(max_nacks=4)
     buffer.set_rtt(30_000)
     feed(buffer, packets)
     asked = [now for now in range(0, BUDGET_US, 1000) if buffer.missing(now) == [1]]
-    assert asked == [0, 30_000, 60_000]
+    assert asked == [0, AGAIN_US, AGAIN_US + 30_000, AGAIN_US + 60_000]
 
 
 def test_a_long_way_gets_the_time_for_a_second_nack():
@@ -238,7 +239,8 @@ def test_a_long_way_gets_the_time_for_a_second_nack():
     buffer = JitterBuffer()
     buffer.set_rtt(600_000)
     feed(buffer, packets)
-    assert buffer.missing(0) == buffer.missing(600_000) == [lost.sequence]
+    assert buffer.missing(0) == buffer.missing(AGAIN_US) == [lost.sequence]
+    assert buffer.missing(AGAIN_US + 600_000) == [lost.sequence]
     assert pop_all(buffer, BUDGET_US + 1) == []
     units = feed(buffer, [lost], now_us=1_250_000)
     assert data_of(units) == annexb(stream)[1:]

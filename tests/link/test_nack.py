@@ -1,14 +1,14 @@
-from link.nack import MIN_RETRY_US, REORDER_MAX_US, NackList
+from link.nack import AGAIN_US, MIN_RETRY_US, REORDER_MAX_US, NackList
 
 FAR = 10_000_000
 
 
-def test_a_missing_packet_is_asked_for_at_once_and_then_every_rtt():
-    nacks = NackList(max_nacks=3)
+def test_a_missing_packet_is_asked_for_at_once_soon_again_and_then_every_rtt():
+    nacks = NackList(max_nacks=4)
     nacks.rtt_us = 50_000
     nacks.add(7, 0, FAR)
-    asked = [now_us for now_us in range(0, 400_000, 5_000) if nacks.due(now_us)]
-    assert asked == [0, 50_000, 100_000]
+    asked = [now_us for now_us in range(0, 400_000, 2_000) if nacks.due(now_us)]
+    assert asked == [0, AGAIN_US, AGAIN_US + 50_000, AGAIN_US + 100_000]
 
 
 def test_where_packets_are_late_they_get_their_time_before_they_are_asked_for():
@@ -32,9 +32,9 @@ def test_no_packet_is_asked_for_more_often_than_every_20_ms():
     nacks = NackList(max_nacks=9)
     nacks.rtt_us = 1
     nacks.add(7, 0, FAR)
-    assert nacks.due(0) == [7]
-    assert nacks.due(MIN_RETRY_US - 1) == []
-    assert nacks.due(MIN_RETRY_US) == [7]
+    assert nacks.due(0) == nacks.due(AGAIN_US) == [7]
+    assert nacks.due(AGAIN_US + MIN_RETRY_US - 1) == []
+    assert nacks.due(AGAIN_US + MIN_RETRY_US) == [7]
 
 
 def test_nothing_is_asked_for_past_its_deadline():
