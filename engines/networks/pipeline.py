@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.networks.constant import Constant
 from engines.networks.dcp_unet import DCPUnet, DCPUnetConfig
 from engines.networks.downscale import patch_downscale
 from engines.networks.guidance import LUMA_PHASES, Guidance
@@ -107,9 +108,9 @@ def latent_on_half(y: Tensor, u: Tensor, v: Tensor, scale: int) -> Tensor:
     Luma is enlarged by Lanczos, chroma bilinearly.
     """
     if scale == 4:
-        y = F.pixel_shuffle(filtered(y, ENLARGEMENTS[4].to(y)), 2)
+        y = F.pixel_shuffle(filtered(y, ENLARGEMENTS[4].beside(y)), 2)
     elif scale == 3:
-        y = F.pixel_shuffle(filtered(F.pixel_unshuffle(y, 2), ENLARGEMENTS[3].to(y)), 3)
+        y = F.pixel_shuffle(filtered(F.pixel_unshuffle(y, 2), ENLARGEMENTS[3].beside(y)), 3)
     chroma = F.interpolate(torch.cat([u, v], dim=1), scale_factor=scale, mode="bilinear")
     return torch.cat([y, chroma], dim=1) / 255
 
@@ -128,4 +129,4 @@ def unfolded_planes(folded: Tensor) -> PlaneTensors:
 
 
 # of the luma, as constants of the exported graphs: x 2, and two samples to three
-ENLARGEMENTS = {4: lanczos_kernel(2), 3: lanczos_kernel(3, fold=2)}
+ENLARGEMENTS = {4: Constant(lanczos_kernel(2)), 3: Constant(lanczos_kernel(3, fold=2))}

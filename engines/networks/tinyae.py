@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.networks.constant import Constant
+
 FOLDED_CHANNELS = 6  # 4 luma + 1 + 1 chroma: a picture on 1/2 of its size, as latent or restored
 FINE_CHANNELS = 4  # luma of full size, folded, less its mean
 LATENT_CHANNELS = 3  # on 1/2 of the source, chroma enlarged
@@ -197,7 +199,7 @@ def with_detail(latent: Tensor) -> Tensor:
     high-pass filters, and hardly does.
     """
     with torch.autocast(latent.device.type, enabled=False):  # bf16 would cost half a level
-        detail = filtered(latent.float(), DETAIL_KERNEL.to(latent.device), LATENT_CHANNELS)
+        detail = filtered(latent.float(), DETAIL_KERNEL.beside(latent), LATENT_CHANNELS)
     return torch.cat([latent - 0.5, detail], dim=1)
 
 
@@ -208,4 +210,5 @@ def _detail_kernel() -> Tensor:
     return kernel * DETAIL_GAIN
 
 
-DETAIL_KERNEL = _detail_kernel()  # made here: tracing would write its making into the graph
+# made here: tracing would write its making into the graph
+DETAIL_KERNEL = Constant(_detail_kernel())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,17 @@ class Batch:
     condition: Tensor | None = None
     fidelity: Tensor | None = None  # (N,), 0..1, as in the condition
     plain: Tensor | None = None  # (N,), squared error of each whole picture's plain enlargement
+
+    def tensors(self) -> list[Tensor]:
+        """All that it holds, in one order."""
+        rest = (self.condition, self.fidelity, self.plain)
+        return [*self.source, *(self.latent or ()), *(t for t in rest if t is not None)]
+
+    def of(self, tensors: Sequence[Tensor]) -> Batch:
+        """A batch of real streams like this one, of these tensors, in the order of `tensors`."""
+        y, u, v, latent_y, latent_u, latent_v, condition, fidelity, plain = tensors
+        latent = (latent_y, latent_u, latent_v)
+        return Batch((y, u, v), self.scale, latent, condition, fidelity, plain)
 
 
 class ClipBatches:

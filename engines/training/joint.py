@@ -20,6 +20,7 @@ from torch import Tensor
 from engines.carrier import CASCADE, IRAP_OFFSET
 from engines.codebook import BITS_MAX
 from engines.condition import condition_vector
+from engines.networks.constant import Constant
 from engines.networks.downscale import patch_downscale
 from engines.networks.pipeline import PlaneTensors, source_on_half, unfolded_planes
 from engines.networks.tinyae import EMPHASIS, reduced_source, reduction_kernel
@@ -45,7 +46,7 @@ FIRST_WEIGHT = 0.3  # of an IRAP: live streams have one in 250 pictures, these c
 RATE_WEIGHT = 1.0  # of HEVC's lambda
 NATURAL_WEIGHT = 3.0  # keeps the latent a natural small picture: 2 levels off are like 0.2 dB
 COST_FLOOR = 1.0  # squared 8-bit levels: 48 dB of PSNR
-PLAIN_REDUCTION = reduction_kernel(EMPHASIS)
+PLAIN_REDUCTION = Constant(reduction_kernel(EMPHASIS))
 
 
 def joint_loss(
@@ -103,9 +104,7 @@ def joint_loss(
 def natural_distance(sent: PlaneTensors, source: PlaneTensors, scale: int) -> Tensor:
     """How far latents are from what an untrained encoder sends: (N,), in units of 0..1."""
     y, u, v = source
-    small = reduced_source(
-        y.float(), torch.cat([u, v], dim=1).float(), PLAIN_REDUCTION.to(y.device)
-    )
+    small = reduced_source(y.float(), torch.cat([u, v], dim=1).float(), PLAIN_REDUCTION.beside(y))
     parts = [
         charbonnier(a.float() / 255, patch_downscale(b, scale) / 255)
         for a, b in zip(sent, unfolded_planes(small), strict=True)

@@ -11,6 +11,7 @@ from pytorch_msssim import ssim
 from torch import Tensor, nn
 
 from engines.evaluation.perceptual import LpipsSq, rgb_from_yuv
+from engines.networks.constant import Constant
 from engines.networks.pipeline import PlaneTensors, unfolded_planes
 
 CHARBONNIER_EPSILON = 1e-3
@@ -19,6 +20,17 @@ LUMA_WEIGHT, CHROMA_WEIGHT = 0.8, 0.2
 STRUCTURE_SCALES = (1, 2, 4)  # linear
 PERCEPTUAL_SHIFTS = 8  # pixels: of the strides of the first taps together
 STRUCTURE_FLOOR = 2e-3  # of 1 - SSIM: what nobody sees
+SSIM_SIDE, SSIM_SIGMA = 11, 1.5  # of the Gaussian window
+
+
+def _ssim_window() -> Tensor:
+    """(1, 1, 1, SSIM_SIDE): along one line."""
+    away = torch.arange(SSIM_SIDE) - SSIM_SIDE // 2
+    window = torch.exp(-away.square() / (2 * SSIM_SIGMA**2))
+    return (window / window.sum()).view(1, 1, 1, -1)
+
+
+SSIM_WINDOW = Constant(_ssim_window())
 
 
 def charbonnier(a: Tensor, b: Tensor) -> Tensor:
@@ -55,7 +67,13 @@ def structural_error(restored: Tensor, source: Tensor) -> Tensor:
     a, b = (unfolded_planes(folded)[0].clamp(0, 1) for folded in (restored, source))
     similarity = torch.stack(
         [
-            ssim(F.avg_pool2d(a, s), F.avg_pool2d(b, s), data_range=1.0, size_average=False)
+            ssim(
+                F.avg_pool2d(a, s),
+                F.avg_pool2d(b, s),
+                data_range=1.0,
+                size_average=False,
+                win=SSIM_WINDOW.beside(a),
+            )
             for s in STRUCTURE_SCALES
         ]
     ).mean(0)
@@ -72,10 +90,12 @@ def looks(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """How folded pictures (N, 6, h, w) look beside the source, the more the higher the fidelity.
 
-    The weighted loss (N,), and the means of its terms that were taken, each on a quarter of every
-    picture: on a whole one, these terms cost more than the network does.
+    The weighted loss (N,), and the means of its terms that were taken. A CPU takes them on a
+    quarter of every picture: on a whole one, they cost more than `lite` does.
     """
-    a, b = _quarter(restored), _quarter(source)
+    a, b = restored, source
+    if restored.device.type == "cpu":
+        a, b = _quarter(a), _quarter(b)
     loss, figures = torch.zeros_like(fidelity), {}
     if structure_weight:
         structure = structural_error(a, b)
@@ -118,8 +138,12 @@ class PerceptualLoss(nn.Module):
         self.lpips = LpipsSq(folder)
 
     def forward(self, restored: Tensor, source: Tensor) -> Tensor:
-        top, left = torch.randint(PERCEPTUAL_SHIFTS, (2,)).tolist()
-        a, b = (_rgb(unfolded_planes(folded))[:, :, top:, left:] for folded in (restored, source))
+        pictures = _rgb(unfolded_planes(torch.cat([restored, source])))
+        shift = torch.randint(PERCEPTUAL_SHIFTS, (2, 1), device=pictures.device)
+        for dim, by in zip((2, 3), shift, strict=True):
+            kept = torch.arange(pictures.shape[dim] - PERCEPTUAL_SHIFTS + 1, device=by.device)
+            pictures = pictures.index_select(dim, kept + by)
+        a, b = pictures.chunk(2)
         out: Tensor = self.lpips(a, b)
         return out
 

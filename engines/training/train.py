@@ -37,6 +37,7 @@ from engines.networks.guidance import LUMA_PHASES
 from engines.networks.pipeline import StreamerHalf, ViewerHalf, source_on_half
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.training.batches import TOGETHER, Batch, ClipBatches, StreamBatches
+from engines.training.graphed import Ahead, GraphedStep, Step
 from engines.training.joint import joint_loss
 from engines.training.losses import PerceptualLoss, autocast, looks, relative_error
 from engines.training.real_carrier import RealCarrier
@@ -68,6 +69,7 @@ class Settings:
     perceptual: float = 0.0  # weight of LPIPS-sq beside them, likewise
     guided: float = 0.75  # share of the streams whose sender guides the restorer
     frames: int = 3  # of the joint stage's clips
+    part: str = ""  # of the viewer's half, which learns alone: such as `guidance`
     real_every: int = 8  # steps of the joint stage, of which one meets real x265; 0: none does
     seed: int = 1
 
@@ -87,12 +89,20 @@ class Trainer:
         self.networks = nn.ModuleDict({"streamer": self.streamer, "viewer": self.viewer})
         if stage == "streams":
             self.streamer.requires_grad_(False)
+        if settings.part:
+            self.networks.requires_grad_(False)
+            self.viewer.get_submodule(settings.part).requires_grad_(True)
         for parameter in self.networks.parameters():
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         trained = [p for p in self.networks.parameters() if p.requires_grad]
+        on_gpu = device.type == "cuda"
         self.optimiser = torch.optim.Adam(
-            trained, lr=settings.rate, betas=(0.9, 0.99), fused=device.type == "cuda"
+            trained,
+            lr=torch.tensor(settings.rate, device=device) if on_gpu else settings.rate,
+            betas=(0.9, 0.99),
+            fused=on_gpu,
+            capturable=on_gpu,
         )
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
 
@@ -139,22 +149,40 @@ class Trainer:
         unfinished.rename(self._checkpoint)
 
     def learn(self, loss: Tensor) -> None:
-        """One optimiser step at the schedule's rate."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * self._schedule()
+        """One whole step."""
+        self.prepare()
+        self.follow(loss)
+        self.conclude()
+
+    def follow(self, loss: Tensor) -> None:
+        """Down the loss' gradient, at the rate that `prepare` has set."""
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        trainable = [p for p in self.networks.parameters() if p.requires_grad]
-        nn.utils.clip_grad_norm_(trainable, GRADIENT_NORM_MAX)
+        nn.utils.clip_grad_norm_(self._trained(), GRADIENT_NORM_MAX)
         self.optimiser.step()
+
+    def prepare(self) -> None:
+        """Before a step: the schedule's rate."""
+        rate = self.settings.rate * self._schedule()
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def conclude(self) -> None:
+        """After a step: counts it, and takes its weights into the averages."""
         self.step += 1
         if dist.is_initialized() and self.step % AVERAGE_STEPS == 0:
-            for parameter in trainable:
+            for parameter in self._trained():
                 _average(parameter.data)
         decay = min(EMA_DECAY, self.step / (self.step + 20))
         now = self.networks.state_dict()
         mean = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         mean(list(self.average.values()), list(now.values()), self.step)
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [p for p in self.networks.parameters() if p.requires_grad]
 
     def _schedule(self) -> float:
         warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
@@ -218,8 +246,24 @@ def _guide(trainer: Trainer, features: Tensor, error: Tensor) -> Tensor:
         return guide * sent[:, None].to(guide)
 
 
+def _step(trainer: Trainer, losses: Callable[[Batch], dict[str, Tensor]]) -> Step:
+    """One that learns, and returns the figures."""
+
+    def step(batch: Batch) -> dict[str, Tensor]:
+        figures = losses(batch)
+        trainer.follow(figures["loss"])
+        return {name: value.detach() for name, value in figures.items()}
+
+    return step
+
+
 def _rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
+
+
+def _is_shared() -> bool:
+    """Whether `torchrun` has started this process."""
+    return dist.is_torchelastic_launched()
 
 
 def _average(value: Tensor) -> None:
@@ -231,7 +275,7 @@ def _average(value: Tensor) -> None:
 def train(
     trainer: Trainer,
     batches: Callable[[], Batch],
-    losses: Callable[[Batch], dict[str, Tensor]],
+    step: Step,
     minutes: float,
 ) -> None:
     """Steps until the time is over or the schedule ends, with checkpoints on the way.
@@ -244,10 +288,10 @@ def train(
         initial=trainer.step, total=trainer.settings.total_steps, unit="step", disable=_rank() > 0
     ) as bar:
         while trainer.step < trainer.settings.total_steps:
-            figures = losses(batches())
-            trainer.learn(figures["loss"])
-            for name, value in figures.items():
-                sums[name] = sums.get(name, 0.0) + value.detach() / CURVE_STEPS
+            trainer.prepare()
+            for name, value in step(batches()).items():
+                sums[name] = sums.get(name, 0.0) + value / CURVE_STEPS
+            trainer.conclude()
             bar.update()
             if trainer.step % CURVE_STEPS == 0:
                 trainer.note(sums)
@@ -294,6 +338,7 @@ def main() -> None:
     parser.add_argument("--structure", type=float, default=Settings.structure)
     parser.add_argument("--perceptual", type=float, default=Settings.perceptual)
     parser.add_argument("--guided", type=float, default=Settings.guided)
+    parser.add_argument("--part", default=Settings.part, help="of the viewer: it learns alone")
     parser.add_argument("--frames", type=int, default=Settings.frames)
     parser.add_argument("--real-every", type=int, default=Settings.real_every)
     parser.add_argument("--metrics", type=Path, help="folder of the perceptual measures' weights")
@@ -303,14 +348,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--graphs", action="store_true", help="CUDA graphs: streams, --guided 0, one process"
+    )
     args = parser.parse_args()
     if args.stage == "streams" and args.batch % TOGETHER:
         parser.error(f"--batch must be a multiple of {TOGETHER}: so many crops share a stream")
+    device = _device(args.device)
+    if args.graphs and (
+        args.stage != "streams" or args.guided or device.type != "cuda" or _is_shared()
+    ):
+        parser.error("--graphs is for one process, a GPU, and the stage `streams` with --guided 0")
     torch.set_num_threads(args.threads)
     args.run.mkdir(parents=True, exist_ok=True)
-    if dist.is_torchelastic_launched():
+    if _is_shared():
         dist.init_process_group("gloo")  # it averages what a GPU holds as well
-    device = _device(args.device)
     settings = Settings(
         preset=args.preset,
         crop=args.crop,
@@ -320,6 +372,7 @@ def main() -> None:
         structure=args.structure,
         perceptual=args.perceptual,
         guided=args.guided,
+        part=args.part,
         frames=args.frames,
         real_every=args.real_every,
         seed=args.seed,
@@ -334,10 +387,16 @@ def main() -> None:
     if args.stage == "joint":
         clips = ClipBatches(args.data, settings.crop, settings.batch, settings.frames, seed, device)
         real = RealCarrier(args.threads)
-        train(trainer, clips.next, lambda b: _joint(trainer, b, perceptual, real), args.minutes)
+        joint = _step(trainer, lambda batch: _joint(trainer, batch, perceptual, real))
+        train(trainer, clips.next, joint, args.minutes)
         return
     streams = StreamBatches(args.data, settings.crop, settings.batch, seed, device)
-    train(trainer, streams.next, lambda b: streams_loss(trainer, b, perceptual), args.minutes)
+    step = _step(trainer, lambda batch: streams_loss(trainer, batch, perceptual))
+    if not args.graphs:
+        train(trainer, streams.next, step, args.minutes)
+        return
+    ahead = Ahead(streams.next)
+    train(trainer, ahead.next, GraphedStep(step, ahead.quiet), args.minutes)
 
 
 if __name__ == "__main__":

@@ -290,3 +290,14 @@ def test_a_batch_of_half_a_stream_is_a_usage_error(
     with pytest.raises(SystemExit, match="2"):
         train.main()
     assert "multiple of 2" in capsys.readouterr().err
+
+
+def test_a_part_learns_alone(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer("streams", tmp_path, replace(SETTINGS, part="guidance", guided=1.0), CPU)
+    before = {k: v.clone() for k, v in trainer.networks.state_dict().items()}
+    batch = StreamBatches(data, 96, 2, seed=4).next()
+    trainer.viewer.decoder.head.bias.data += 0.01  # an error that features explain
+    before["viewer.decoder.head.bias"] += 0.01
+    trainer.learn(streams_loss(trainer, batch, None)["loss"])
+    changed = [k for k, v in trainer.networks.state_dict().items() if not torch.equal(v, before[k])]
+    assert changed == ["viewer.guidance.directions"]
