@@ -17,7 +17,7 @@ from link.access_unit import AccessUnit
 from link.errors import LinkError, PeerChanged, Refused
 from link.stats import SenderStats
 from link.whip_client import publish as link_publish
-from streamer.backoff import Backoff
+from daemon.backoff import Backoff
 from streamer.carrier import CodedUnit
 
 HANDOVER_MAX = 64  # access units between the encoder's thread and the event loop

@@ -36,6 +36,7 @@ class Restorers:
         opener: Opener = open_restorer,
     ) -> None:
         self._engine = engine
+        self.fidelity = fidelity
         self._open = partial(opener, threads=threads, fidelity=fidelity)
         self._network_id: bytes | None = None
         self._restorer: Restorer | None = None
@@ -43,15 +44,22 @@ class Restorers:
             for network_id in installed_network_ids() or (SOME_NETWORK,):
                 self._open(engine, network_id)
 
+    def set_fidelity(self, fidelity: float) -> None:
+        """0..1 from the next batch on: an input of the network, so that nothing is opened again.
+        Callable from any thread."""
+        self.fidelity = fidelity
+
     def for_network(self, network_id: bytes) -> tuple[Restorer, bool]:
         """The restorer, and whether it is another one than for the picture before."""
         if self._restorer is not None and network_id == self._network_id:
+            self._restorer.fidelity = self.fidelity
             return self._restorer, False
         restorer = self._open(self._engine, network_id)
         if network_id == NO_NETWORK or not restorer.reason:
             event(_log, "restoring", engine=restorer.name, network=network_id.hex())
         else:
             event(_log, "plain upscaling", level=logging.WARNING, reason=restorer.reason)
+        restorer.fidelity = self.fidelity
         self._network_id, self._restorer = network_id, restorer
         return restorer, True
 

@@ -10,7 +10,7 @@ from daemon.figures import Figures
 from link.access_unit import AccessUnit
 from link.errors import LinkError, PeerChanged, Refused, Unreachable
 from link.stats import SenderStats
-from streamer.backoff import Backoff
+from daemon.backoff import Backoff
 from streamer.carrier import CodedUnit
 from streamer.send import HANDOVER_MAX, Send
 
