@@ -1,4 +1,4 @@
-"""One session at a WHIP endpoint, from the POST of its offer to its DELETE (RFC 9725, section 4)."""
+"""One session at a WHIP endpoint, from the POST of its offer to its DELETE (RFC 9725)."""
 
 import asyncio
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 
 from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
@@ -27,7 +27,7 @@ from viewer.playback import Playback, StreamFile
 from viewer.progress import show_progress
 from viewer.receive import Reception
 from viewer.restorers import Restorers
-from viewer.sinks.web import WebPage
+from viewer.watching import watching
 
 FIGURES_PREFIX = "denc_view"
 
@@ -46,9 +46,9 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     file = StreamFile(config.input) if config.input else None
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
-        _page(config, figures) as page,
+        watching(config, figures, restorers, prefix=FIGURES_PREFIX) as watched,
     ):
-        pipeline = Pipeline(config, figures, restorers, page)
+        pipeline = Pipeline(config, figures, restorers, watched.page, watched.sinks)
         discard = True
         try:
             if file is not None:
@@ -150,20 +150,6 @@ def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) 
     if not shown:
         raise RunError(f"no picture of {config.input} could be restored")
     event(_log, "restored", file=config.input, frames=shown)
-
-
-@asynccontextmanager
-async def _page(config: ViewerConfig, figures: Figures) -> AsyncIterator[WebPage | None]:
-    address = config.page
-    if address is None:
-        yield None
-        return
-    page = WebPage(figures, config.token, prefix=FIGURES_PREFIX)
-    event(_log, "watch at", url=await page.start(address))
-    try:
-        yield page
-    finally:
-        await page.stop()
 
 
 async def _first(*ends: Coroutine[object, object, object]) -> None:

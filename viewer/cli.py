@@ -22,6 +22,7 @@ start with one of:
                                             http://{PAGE}/
   denc-view --listen --web 8080             the page for every machine on the network
   denc-view --listen --record out.mkv       record the restored video
+  denc-view --listen --publish URL          send the restored video on to a WHIP server
   denc-view --listen --record-stream s.mkv  keep the stream itself (tiny) and restore it later:
   denc-view --input s.mkv --record out.mkv  restore a stream file
 then, on the other machine:
@@ -73,6 +74,14 @@ def parser() -> argparse.ArgumentParser:
     sinks.add_argument("--record", metavar="FILE.mkv", help="record the restored video")
     sinks.add_argument("--record-quality", choices=QUALITIES, help="default: high (x264 crf 18)")
     sinks.add_argument("--record-stream", metavar="FILE.mkv", help="record the stream as received")
+    sinks.add_argument(
+        "--recordings",
+        metavar="FOLDER",
+        help="where the page's record button writes (default: here, if the page\n"
+        "is for this machine alone or has a token)",
+    )
+    sinks.add_argument("--publish", metavar="URL", help="to a WHIP server (H.264), for an audience")
+    sinks.add_argument("--publish-token", metavar="T", help="of that server")
     sinks.add_argument("--log-frames", metavar="FILE.csv", help="one line per shown frame")
     sinks.add_argument("--headless", action="store_true", default=None, help="no page")
     work = result.add_argument_group("how it is restored")

@@ -34,6 +34,9 @@ class ViewerConfig:
     record: Path | None = None
     record_quality: str = key("high", one_of(QUALITIES))
     record_stream: Path | None = None
+    recordings: Path | None = None
+    publish: str | None = None
+    publish_token: str | None = None
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
     headless: bool = False
     once: bool = False
@@ -60,10 +63,23 @@ class ViewerConfig:
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
 
+        if self.publish_token is not None and self.publish is None:
+            raise UsageError("--publish-token is for --publish: give the URL of the WHIP server")
+        if self.recordings is not None and not self.recordings.is_dir():
+            raise UsageError(f"--recordings: {self.recordings} is no folder: make it first")
+
+    @property
+    def recordings_folder(self) -> Path | None:
+        """Where the page's record button writes: where asked; else in the working folder, if
+        strangers of the network cannot press it."""
+        if self.recordings is not None or self.page is None:
+            return self.recordings
+        return Path() if self.token or self.page.is_loopback else None
+
     @property
     def keeps_every_frame(self) -> bool:
         """A file that is not watched is restored as fast as it goes, and nothing is dropped."""
-        return self.input is not None and self.page is None
+        return self.input is not None and self.page is None and self.publish is None
 
     @property
     def figures_port_or_default(self) -> int:
@@ -75,5 +91,6 @@ class ViewerConfig:
     @property
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
-        idle = not (self.headless or self.record or self.record_stream or self.log_frames)
+        seen = self.record or self.record_stream or self.log_frames or self.publish
+        idle = not (self.headless or seen)
         return self.web or (PAGE if idle else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from daemon.figures import Figures
@@ -14,7 +15,6 @@ from viewer.picture import Shown
 from viewer.reconstruct import Reconstruction
 from viewer.restorers import Restorers
 from viewer.sinks.frame_log import FrameLog
-from viewer.sinks.record import Record
 from viewer.sinks.sink import Sink, SinkThread
 from viewer.sinks.stream_record import StreamRecord
 from viewer.sinks.web import WebPage
@@ -22,7 +22,8 @@ from viewer.timeline import Stamped
 
 
 class Pipeline:
-    """Give access units to `decoding`; the pictures come out of the sinks of the configuration.
+    """Give access units to `decoding`; the pictures come out of the sinks of the configuration,
+    and of `more`.
 
     Raises UsageError when a sink cannot be opened.
     """
@@ -33,6 +34,7 @@ class Pipeline:
         figures: Figures,
         restorers: Restorers,
         page: WebPage | None,
+        more: Sequence[Sink[Shown]] = (),
     ) -> None:
         self._config = config
         self._figures = figures
@@ -40,7 +42,7 @@ class Pipeline:
         self._failure: asyncio.Future[None] = self._loop.create_future()
         live, waits = config.listen is not None, config.keeps_every_frame
         with ExitStack() as opened:
-            self._sinks = self._open_sinks(opened, page)
+            self._sinks = self._open_sinks(opened, page, more)
             self._stream_record = self._open_stream_record(opened)
             opened.pop_all()
         self._buffer = LatentBuffer(
@@ -117,22 +119,16 @@ class Pipeline:
         if self._stream_record is not None:
             self._stream_record.close()
 
-    def _open_sinks(self, opened: ExitStack, page: WebPage | None) -> list[SinkThread[Shown]]:
+    def _open_sinks(
+        self, opened: ExitStack, page: WebPage | None, more: Sequence[Sink[Shown]]
+    ) -> list[SinkThread[Shown]]:
         config = self._config
         sinks: list[SinkThread[Shown]] = []
-        if config.record is not None:
-            record = Record(
-                config.record,
-                config.record_quality,
-                self._figures,
-                monotonic_us,
-                persists=config.listen is not None,
-            )
-            sinks.append(self._thread(opened, record))
         if config.log_frames is not None:
             sinks.append(self._thread(opened, FrameLog(config.log_frames)))
         if page is not None:
             sinks.append(self._thread(opened, page))
+        sinks += [self._thread(opened, sink) for sink in more]
         return sinks
 
     def _open_stream_record(self, opened: ExitStack) -> SinkThread[Stamped] | None:
