@@ -67,7 +67,7 @@ class LivePeer:
 
         Raises SignallingError for an offer that does not fit.
         """
-        await self._take(_MDNS_CANDIDATE.sub(rf"\g<1>{ip_address(peer)}", offer), "offer")
+        await self._take(with_address(offer, peer), "offer")
         try:
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         except Exception as error:  # as in `_take`
@@ -129,3 +129,8 @@ class LivePeer:
             if sum(reported) > lost:
                 self._video.want_key()
             lost = sum(reported)
+
+
+def with_address(sdp: str, address: str) -> str:
+    """The SDP with `address` in place of names under .local."""
+    return _MDNS_CANDIDATE.sub(rf"\g<1>{ip_address(address)}", sdp)

@@ -55,6 +55,8 @@ class Publisher:
                 await self._session()
             except LinkError as error:
                 self._enter(WAITING, "cannot publish: trying for ever", str(error))
+            except Exception as error:  # aiortc may raise anything; the viewer must stay up
+                self._enter(WAITING, "publishing failed: trying for ever", repr(error))
             await asyncio.sleep(self._backoff.next_s())
 
     async def _session(self) -> None:
