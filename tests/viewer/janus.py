@@ -35,7 +35,11 @@ transports: {{ disable = "{other_transports}" }}
 """
 _WEBSOCKETS = 'general: {{ ws = true\n ws_port = {port}\n ws_ip = "127.0.0.1" }}\n'
 _ROOM = f'room-{ROOM}: {{ description = "denc"\n publishers = 4\n videocodec = "h264" }}\n'
-_CONFIG = "module.exports = {{janus: {{address: 'ws://127.0.0.1:{janus}'}}, port: {port}, rest: '/whip', allowTrickle: true, strictETags: false, iceServers: []}};\n"
+_CONFIG = """module.exports = {{
+    janus: {{address: 'ws://127.0.0.1:{janus}'}}, port: {port}, rest: '/whip',
+    allowTrickle: true, strictETags: false, iceServers: []
+}};
+"""
 
 
 def whip_server() -> Path | None:

@@ -173,6 +173,9 @@ async def test_everything_that_takes_the_focus_has_a_name_and_fits_a_phone() -> 
         assert all(await page.value(names))
         await page.look(360, 740, dark=True, phone=True)
         assert await page.value("document.documentElement.scrollWidth") <= 360
+        cut = """[...document.querySelectorAll("main *")]
+            .filter((e) => e.getBoundingClientRect().right > 361).map((e) => e.id || e.className)"""
+        assert await page.value(cut) == []
         small = """[...document.querySelectorAll(".controls .button, nav .button")]
             .filter((e) => e.getBoundingClientRect().height < 36).length"""
         assert await page.value(small) == 0

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import aiohttp
+import av
 import numpy as np
 import pytest
 from live_player import SDP, Player, moving, site
@@ -81,6 +82,21 @@ def test_idrs_come_every_two_seconds_and_with_a_new_size() -> None:
         keys += [number] * packet.is_keyframe
         assert b"\x00\x00\x01\x67" not in bytes(packet) or packet.is_keyframe
     assert keys == [0, KEY_INTERVAL_MS // 40, 55]
+
+
+def test_a_picture_full_of_detail_gets_the_bits_that_it_needs() -> None:
+    """An encoder that takes milliseconds for frames leaves each a hundredth of its bits."""
+    encoder, decoder = H264Encoder(), av.CodecContext.create("h264", "r")
+    grain = np.random.default_rng(1).normal(0, 12, (360, 640))
+    for number in range(12):
+        picture = shown(number, width=640, height=360)
+        planes = picture.frame.planes
+        planes.y[:] = np.clip(planes.y + grain, 16, 235).astype(np.uint8)
+        packet = encoder.encode(picture, key=False)
+        assert packet is not None
+        [decoded] = decoder.decode(packet)
+    error = decoded.to_ndarray()[:360].astype(float) - planes.y
+    assert 10 * np.log10(255**2 / (error**2).mean()) > 30
 
 
 async def test_loss_that_is_reported_is_answered_with_an_idr(

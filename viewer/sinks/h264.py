@@ -24,6 +24,7 @@ OPTIONS = {
     "bufsize": "2M",
     "forced-idr": "1",
 }
+NOMINAL_FPS = 25  # x264 spreads its bits by this; timestamps tell when pictures were taken
 THREADS = 2  # slices of one picture: no picture is held back
 
 
@@ -57,6 +58,7 @@ def _open(width: int, height: int) -> av.VideoCodecContext:
     assert isinstance(context, av.VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
     context.time_base = MILLISECOND
+    context.framerate = Fraction(NOMINAL_FPS)
     context.profile = "Baseline"
     context.thread_count = THREADS
     context.options = OPTIONS
