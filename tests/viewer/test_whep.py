@@ -162,6 +162,19 @@ async def test_a_player_that_never_connects_leaves_its_place(
         assert served.figures.snapshot()["watchers"] == 0
 
 
+async def test_nothing_is_received_from_a_player() -> None:
+    """aiortc's queues of what is received have no bound."""
+    async with site() as served:
+        player = Player()
+        player.connection.addTransceiver("audio", direction="sendrecv")
+        with moving(served):
+            status, answer, _ = await player.watch(served.url)
+            assert status == 201
+            await asyncio.wait_for(player.track.recv(), 10)
+        assert (answer.count("a=sendonly"), answer.count("a=inactive")) == (1, 1)
+        await player.connection.close()
+
+
 async def offer_of(kind: str) -> str:
     player = Player()
     offer = await player.offer()
@@ -170,6 +183,10 @@ async def offer_of(kind: str) -> str:
         return offer.replace("H264", "H999")
     if kind == "many candidates":
         return offer + "a=candidate:1 1 udp 1 192.0.2.9 9 typ host\r\n" * 100
+    if kind == "many media":
+        return offer + offer[offer.index("m=video") :] * 2
+    if kind == "data channels":
+        return offer + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
     return kind
 
 
@@ -184,6 +201,8 @@ async def offer_of(kind: str) -> str:
         ("v=0\r\n" + "a" * (1 << 17), "application/sdp", 413),
         ("without H.264", "application/sdp", 422),
         ("many candidates", "application/sdp", 422),
+        ("many media", "application/sdp", 422),
+        ("data channels", "application/sdp", 422),
         ("{}", "application/json", 415),
     ],
 )

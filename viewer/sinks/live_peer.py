@@ -23,8 +23,10 @@ from link.sdp import MAX_CANDIDATES
 from viewer.sinks.live_video import LiveVideo
 
 CONNECT_TIMEOUT_S = 10.0
+MAX_MEDIA = 2  # players may ask for audio as well; each could open sockets of its own
 LOOK_INTERVAL_S = 1.0  # for losses: receivers report about as often
 _MDNS_CANDIDATE = re.compile(r"^(a=candidate:(?:\S+ ){4})\S+\.local(?= )", re.MULTILINE)
+_MEDIA = re.compile(r"^m=", re.MULTILINE)
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +70,9 @@ class LivePeer:
         Raises SignallingError for an offer that does not fit.
         """
         await self._take(with_address(offer, peer), "offer")
+        for transceiver in self._connection.getTransceivers():
+            if transceiver.sender.track is not self._track:
+                transceiver.direction = "inactive"  # nothing is received: nobody would read it
         try:
             await self._connection.setLocalDescription(await self._connection.createAnswer())
         except Exception as error:  # as in `_take`
@@ -98,6 +103,8 @@ class LivePeer:
     async def _take(self, sdp: str, kind: str) -> None:
         if sdp.count("a=candidate:") > MAX_CANDIDATES:
             raise SignallingError(f"more than {MAX_CANDIDATES} candidates")
+        if len(_MEDIA.findall(sdp)) > MAX_MEDIA or "m=application" in sdp:
+            raise SignallingError("this is for one video, and nothing but")
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp, kind))
         except Exception as error:  # aiortc's parser raises whatever it stumbles over
