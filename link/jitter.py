@@ -116,12 +116,32 @@ class JitterBuffer:
         needed_us = min(2 * rtt_us + ASKING_US, LATENCY_BUDGET_MAX_US)
         self._latency_budget_us = max(self._least_budget_us, needed_us)
 
+    def on_repair(self, base: int, count: int, timestamp: int, now_us: int) -> None:
+        """A repair packet over `count` packets from `base` (16 bits) on came and was made use of:
+        what is still missing of them is asked for; `timestamp` is of the last of them."""
+        self._nacks.holds = True
+        if self._begun_us is None:
+            return
+        first = unwrap_sequence(base, self._newest)
+        last = first + count - 1
+        if last > self._newest and last - self._newest <= self._max_packets:
+            self._note_holes(last, timestamp, now_us)
+            self._await(range(last, last + 1), now_us, self._latency_budget_us)
+        self._nacks.hurry(range(first, last + 1), now_us)
+
+    def repairs_ceased(self) -> None:
+        """No repair packets come any longer: missing packets are asked for without waiting."""
+        self._nacks.holds = False
+
     def missing(self, now_us: int) -> list[int]:
         """Sequence numbers (16 bits) to NACK now, in order."""
         return [sequence & 0xFFFF for sequence in self._nacks.due(now_us)]
 
-    def add(self, packet: MediaPacket, now_us: int) -> bool:
-        """Takes a packet, retransmitted ones alike. False when it is of no use."""
+    def add(self, packet: MediaPacket, now_us: int, *, restored: bool = False) -> bool:
+        """Takes a packet, retransmitted ones alike. False when it is of no use.
+
+        `restored`: by error correction, which says nothing about when packets come.
+        """
         if self._begun_us is None:
             self._begun_us = now_us
             self._newest = packet.sequence - 1
@@ -140,6 +160,8 @@ class JitterBuffer:
             self._note_holes(sequence, packet.timestamp, now_us)
         elif not self._entered and sequence < (lowest := min(self._packets, default=sequence)):
             self._await(range(sequence + 1, lowest), now_us, self._latency_budget_us)
+        elif restored:
+            self._nacks.drop(sequence)
         else:
             self._counts.packets_recovered += self._nacks.arrived(sequence, now_us)
         self._packets[sequence] = packet, now_us

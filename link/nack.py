@@ -14,6 +14,7 @@ REORDER_MAX_US = 40_000  # that a packet may be late without being asked for
 LATE_SHARE = 0.5  # of a round trip: what comes sooner was on its way already
 LATENESS_MARGIN = 1.25
 LATENESS_FADE = 0.98  # with every packet that was really lost
+HOLD_US = 15_000  # where error correction may bring it without a question
 
 
 @dataclass
@@ -35,6 +36,7 @@ class NackList:
 
     def __init__(self, *, max_nacks: int) -> None:
         self.rtt_us = DEFAULT_RTT_US
+        self.holds = False  # repair packets come: they get HOLD_US
         self._reorder_us = 0.0
         self._max_nacks = max_nacks
         self._missing: dict[int, _Missing] = {}
@@ -44,7 +46,7 @@ class NackList:
 
     def add(self, sequence: int, now_us: int, deadline_us: int) -> None:
         """A packet is seen to be missing."""
-        first_us = now_us + round(self._reorder_us)
+        first_us = now_us + max(round(self._reorder_us), HOLD_US if self.holds else 0)
         self._missing[sequence] = _Missing(now_us, first_us, deadline_us)
 
     def arrived(self, sequence: int, now_us: int) -> bool:
@@ -58,6 +60,18 @@ class NackList:
         else:
             self._reorder_us *= LATENESS_FADE
         return True
+
+    def drop(self, sequence: int) -> None:
+        """A packet is not missing any more, without having come."""
+        self._missing.pop(sequence, None)
+
+    def hurry(self, sequences: range, now_us: int) -> None:
+        """Error correction did not bring these: they are held back for reordering alone."""
+        for sequence in sequences:
+            missing = self._missing.get(sequence)
+            if missing is not None and missing.asked_us is None:
+                first_us = max(now_us, missing.noticed_us + round(self._reorder_us))
+                missing.next_nack_us = min(missing.next_nack_us, first_us)
 
     def expired(self, sequence: int, now_us: int) -> bool:
         """Whether a packet that is not here will not be waited for (any longer)."""
