@@ -82,7 +82,7 @@ class _Guard(asyncio.DatagramProtocol):
         if password is None or not stun_is_signed(data, password.encode()):
             connection.datagrams_refused += 1
             return
-        connection.vouch_for(address)
+        connection.vouch_for(address, self._inner)
         connection.consent.answered(stun_transaction_id(data), monotonic_us())
         try:
             self._inner.datagram_received(data, address)
@@ -125,6 +125,8 @@ class _Connection(aioice.Connection):
         self.consent_lost = False
         self._loopback = loopback
         self._peers: set[tuple[str, int]] = set()
+        self._early: tuple[Any, tuple[str, int]] | None = None  # a way to the peer before ICE chose
+        self.heard = asyncio.Event()  # a signed message of the peer
 
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5
@@ -147,9 +149,26 @@ class _Connection(aioice.Connection):
         """Whether a signed STUN message came from this address."""
         return address in self._peers
 
-    def vouch_for(self, address: tuple[str, int]) -> None:
+    def vouch_for(self, address: tuple[str, int], protocol: Any) -> None:
         if len(self._peers) < _MAX_PEER_ADDRESSES:
             self._peers.add(address)
+        self._early = protocol, address
+        self.heard.set()
+
+    async def sendto(self, data: bytes, component: int) -> None:
+        """Before ICE has chosen a path DTLS takes the one that the peer's last check came by, as
+        our own check does: its handshake is a round trip sooner."""
+        if self._early is None or self._nominated:
+            await super().sendto(data, component)
+        else:
+            await self._early[0].send_data(data, self._early[1])
+
+    async def recvfrom(self) -> tuple[bytes, int]:
+        if self._early is None or self._nominated:
+            return await super().recvfrom()
+        if (received := await self._queue.get()) is None:
+            raise ConnectionError("connection closed")
+        return received
 
     def deliver(self, data: bytes, component: int) -> None:
         """A datagram that the guard let through; dropped when DTLS is too far behind."""
@@ -190,6 +209,7 @@ class _Connection(aioice.Connection):
 
     async def close(self) -> None:
         """aioice 0.10 leaves its checks running, on sockets that are closed then."""
+        self._early = None
         checks = [pair.task for pair in self._check_list if pair.task is not None]
         for check in checks:
             check.cancel()
@@ -312,12 +332,21 @@ class MediaTransport:
             raise NoMediaPath(message) from None
 
     async def _connect(self, remote: TransportParameters) -> None:
-        await self._ice.start(remote.ice)
-        if self._ice.state != "completed":
-            raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
-        await self._dtls.start(remote.dtls)
+        dtls = asyncio.ensure_future(self._handshake(remote.dtls))
+        try:
+            await self._ice.start(remote.ice)
+            if self._ice.state != "completed":
+                raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
+            await dtls
+        finally:
+            dtls.cancel()
         if self._dtls.state != "connected":
             raise NoMediaPath("the DTLS handshake failed: the peer is not who its SDP says")
+
+    async def _handshake(self, remote: RTCDtlsParameters) -> None:
+        """Beside our own ICE checks, from the peer's first on."""
+        await self._connection.heard.wait()
+        await self._dtls.start(remote)
 
     async def add_candidates(self, candidates: Iterable[RTCIceCandidate]) -> None:
         """Remote candidates, from SDP or trickled.
