@@ -19,18 +19,19 @@ SHORT_RTT_US = 50_000  # two retransmissions fit into a freeze's patience
 LONG_RTT_US = 200_000  # none does
 DEVIATIONS = (2.5, 3.5)  # at the short and at the long round trip
 LOSS_WINDOW_US = 4_000_000
+LOSS_WINDOW_PACKETS = 300  # or longer, where packets are few
 RECENT_US = 1_000_000  # a rise counts at once, a fall slowly
 RECENT_LOST_MIN = 2  # one alone is no rise
 EVEN_PACKETS = 100  # of those fewer, a loss is not yet a rate
 UNKNOWN_LOSS = 0.02  # until so many packets were told of
 OUTAGE_US = 250_000  # in which all is lost: nothing helps against that
-SHARE_MIN, SHARE_MAX = 0.1, 1.0  # where there are any
+SHARE_MIN, SHARE_MAX = 0.1, 1.0  # where there are any; and no packet without a repair over it
 
 
 def share_needed(loss: float, window_packets: float, deviations: float) -> float:
     """Repair packets a source packet, SHARE_MIN..1, for a window of so many source packets."""
     window = max(window_packets, 1.0)
-    low, high = SHARE_MIN, SHARE_MAX
+    low, high = min(max(SHARE_MIN, 1 / window), SHARE_MAX), SHARE_MAX
     for _ in range(12):
         share = (low + high) / 2
         sent = window * (1 + share)
@@ -59,7 +60,9 @@ class FecRate:
             return
         self._fates += [(fate.packet.sent_us, fate.arrived_us is None) for fate in fates]
         newest_us = self._fates[-1][0]
-        while newest_us - self._fates[0][0] > LOSS_WINDOW_US:
+        while newest_us - self._fates[0][0] > LOSS_WINDOW_US and (
+            len(self._fates) > LOSS_WINDOW_PACKETS
+        ):
             self._fates.popleft()
         self._knows = self._knows or len(self._fates) >= EVEN_PACKETS
         counted = self._without_outages()
@@ -79,7 +82,8 @@ class FecRate:
             return 0.0
         far = min((rtt_us - SHORT_RTT_US) / (LONG_RTT_US - SHORT_RTT_US), 1.0)
         deviations = DEVIATIONS[0] + far * (DEVIATIONS[1] - DEVIATIONS[0])
-        return share_needed(self._loss, packets_per_s * WINDOW_US / 1e6, deviations)
+        share = share_needed(self._loss, packets_per_s * WINDOW_US / 1e6, deviations)
+        return max(share, (1 + far) * SHARE_MIN)
 
     def _without_outages(self) -> list[tuple[int, bool]]:
         counted: list[tuple[int, bool]] = []

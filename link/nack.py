@@ -14,7 +14,7 @@ REORDER_MAX_US = 40_000  # that a packet may be late without being asked for
 LATE_SHARE = 0.5  # of a round trip: what comes sooner was on its way already
 LATENESS_MARGIN = 1.25
 LATENESS_FADE = 0.98  # with every packet that was really lost
-HOLD_US = 15_000  # where error correction may bring it without a question
+HOLD_US = 15_000  # where error correction is about to bring it without a question
 
 
 @dataclass
@@ -36,7 +36,6 @@ class NackList:
 
     def __init__(self, *, max_nacks: int) -> None:
         self.rtt_us = DEFAULT_RTT_US
-        self.holds = False  # repair packets come: they get HOLD_US
         self._reorder_us = 0.0
         self._max_nacks = max_nacks
         self._missing: dict[int, _Missing] = {}
@@ -44,9 +43,9 @@ class NackList:
     def __len__(self) -> int:
         return len(self._missing)
 
-    def add(self, sequence: int, now_us: int, deadline_us: int) -> None:
-        """A packet is seen to be missing."""
-        first_us = now_us + max(round(self._reorder_us), HOLD_US if self.holds else 0)
+    def add(self, sequence: int, now_us: int, deadline_us: int, *, hold: bool = False) -> None:
+        """A packet is seen to be missing; with `hold` a repair packet over it is on its way."""
+        first_us = now_us + max(round(self._reorder_us), HOLD_US if hold else 0)
         self._missing[sequence] = _Missing(now_us, first_us, deadline_us)
 
     def arrived(self, sequence: int, now_us: int) -> bool:
