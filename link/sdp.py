@@ -123,6 +123,16 @@ def parse_candidates(fragment: str) -> tuple[str | None, list[RTCIceCandidate]]:
     return (names[0] if names else None), found
 
 
+def is_usable(candidate: RTCIceCandidate) -> bool:
+    """Whether checks can be sent there: UDP at an IP address."""
+    return (
+        candidate.protocol.lower() == "udp"
+        and candidate.component == 1
+        and 0 < candidate.port < 1 << 16
+        and not candidate.ip.endswith(".local")
+    )
+
+
 def _parse(text: str, directions: tuple[str | None, ...], what: str) -> PeerDescription:
     lines = _checked_lines(text)
     try:

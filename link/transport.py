@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import aioice
 import aioice.turn
@@ -26,15 +26,16 @@ from aiortc import (
     RTCIceGatherer,
     RTCIceTransport,
 )
-from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket
+from aiortc.rtp import RtcpPacket, RtpPacket
 
 from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
 from link.ice_servers import IceServer, aioice_arguments
 from link.identity import Identity
-from link.sdp import MAX_CANDIDATES, TransportParameters
-from link.twcc import Feedback, extension_map, feedbacks_in
+from link.media_handler import MediaHandler
+from link.sdp import MAX_CANDIDATES, TransportParameters, is_usable
+from link.twcc import extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
@@ -47,15 +48,6 @@ _MAX_PEER_ADDRESSES = 64
 def monotonic_us() -> int:
     """The clock of the whole media plane, us."""
     return time.monotonic_ns() // 1000
-
-
-class MediaHandler(Protocol):
-    """Who gets what arrives; called on the event loop, must not raise."""
-
-    def on_rtp(self, packet: RtpPacket, now_us: int) -> None: ...
-    def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None: ...
-    def on_feedback(self, feedback: Feedback, now_us: int) -> None: ...
-    def on_closed(self, reason: str) -> None: ...
 
 
 class _Guard(asyncio.DatagramProtocol):
@@ -356,7 +348,7 @@ class MediaTransport:
         where none is usable instead of waiting for those checks.
         """
         for candidate in candidates:
-            if _is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
+            if is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
                 self._remote_candidates += 1
                 await self._ice.addRemoteCandidate(candidate)
 
@@ -405,12 +397,3 @@ class MediaTransport:
         await self._ice.stop()
         if pump is not None:
             await asyncio.gather(pump, return_exceptions=True)
-
-
-def _is_usable(candidate: RTCIceCandidate) -> bool:
-    return (
-        candidate.protocol.lower() == "udp"
-        and candidate.component == 1
-        and 0 < candidate.port < 1 << 16
-        and not candidate.ip.endswith(".local")
-    )
