@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import aioice
 import aioice.turn
@@ -26,15 +26,16 @@ from aiortc import (
     RTCIceGatherer,
     RTCIceTransport,
 )
-from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket
+from aiortc.rtp import RtcpPacket, RtpPacket
 
 from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
 from link.ice_servers import IceServer, aioice_arguments
 from link.identity import Identity
-from link.sdp import MAX_CANDIDATES, TransportParameters
-from link.twcc import Feedback, extension_map, feedbacks_in
+from link.media_handler import MediaHandler
+from link.sdp import MAX_CANDIDATES, TransportParameters, is_usable
+from link.twcc import extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
@@ -47,15 +48,6 @@ _MAX_PEER_ADDRESSES = 64
 def monotonic_us() -> int:
     """The clock of the whole media plane, us."""
     return time.monotonic_ns() // 1000
-
-
-class MediaHandler(Protocol):
-    """Who gets what arrives; called on the event loop, must not raise."""
-
-    def on_rtp(self, packet: RtpPacket, now_us: int) -> None: ...
-    def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None: ...
-    def on_feedback(self, feedback: Feedback, now_us: int) -> None: ...
-    def on_closed(self, reason: str) -> None: ...
 
 
 class _Guard(asyncio.DatagramProtocol):
@@ -82,7 +74,7 @@ class _Guard(asyncio.DatagramProtocol):
         if password is None or not stun_is_signed(data, password.encode()):
             connection.datagrams_refused += 1
             return
-        connection.vouch_for(address)
+        connection.vouch_for(address, self._inner)
         connection.consent.answered(stun_transaction_id(data), monotonic_us())
         try:
             self._inner.datagram_received(data, address)
@@ -125,6 +117,8 @@ class _Connection(aioice.Connection):
         self.consent_lost = False
         self._loopback = loopback
         self._peers: set[tuple[str, int]] = set()
+        self._early: tuple[Any, tuple[str, int]] | None = None  # a way to the peer before ICE chose
+        self.heard = asyncio.Event()  # a signed message of the peer
 
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5
@@ -147,9 +141,26 @@ class _Connection(aioice.Connection):
         """Whether a signed STUN message came from this address."""
         return address in self._peers
 
-    def vouch_for(self, address: tuple[str, int]) -> None:
+    def vouch_for(self, address: tuple[str, int], protocol: Any) -> None:
         if len(self._peers) < _MAX_PEER_ADDRESSES:
             self._peers.add(address)
+        self._early = protocol, address
+        self.heard.set()
+
+    async def sendto(self, data: bytes, component: int) -> None:
+        """Before ICE has chosen a path DTLS takes the one that the peer's last check came by, as
+        our own check does: its handshake is a round trip sooner."""
+        if self._early is None or self._nominated:
+            await super().sendto(data, component)
+        else:
+            await self._early[0].send_data(data, self._early[1])
+
+    async def recvfrom(self) -> tuple[bytes, int]:
+        if self._early is None or self._nominated:
+            return await super().recvfrom()
+        if (received := await self._queue.get()) is None:
+            raise ConnectionError("connection closed")
+        return received
 
     def deliver(self, data: bytes, component: int) -> None:
         """A datagram that the guard let through; dropped when DTLS is too far behind."""
@@ -190,6 +201,7 @@ class _Connection(aioice.Connection):
 
     async def close(self) -> None:
         """aioice 0.10 leaves its checks running, on sockets that are closed then."""
+        self._early = None
         checks = [pair.task for pair in self._check_list if pair.task is not None]
         for check in checks:
             check.cancel()
@@ -312,12 +324,21 @@ class MediaTransport:
             raise NoMediaPath(message) from None
 
     async def _connect(self, remote: TransportParameters) -> None:
-        await self._ice.start(remote.ice)
-        if self._ice.state != "completed":
-            raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
-        await self._dtls.start(remote.dtls)
+        dtls = asyncio.ensure_future(self._handshake(remote.dtls))
+        try:
+            await self._ice.start(remote.ice)
+            if self._ice.state != "completed":
+                raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
+            await dtls
+        finally:
+            dtls.cancel()
         if self._dtls.state != "connected":
             raise NoMediaPath("the DTLS handshake failed: the peer is not who its SDP says")
+
+    async def _handshake(self, remote: RTCDtlsParameters) -> None:
+        """Beside our own ICE checks, from the peer's first on."""
+        await self._connection.heard.wait()
+        await self._dtls.start(remote)
 
     async def add_candidates(self, candidates: Iterable[RTCIceCandidate]) -> None:
         """Remote candidates, from SDP or trickled.
@@ -327,7 +348,7 @@ class MediaTransport:
         where none is usable instead of waiting for those checks.
         """
         for candidate in candidates:
-            if _is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
+            if is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
                 self._remote_candidates += 1
                 await self._ice.addRemoteCandidate(candidate)
 
@@ -376,12 +397,3 @@ class MediaTransport:
         await self._ice.stop()
         if pump is not None:
             await asyncio.gather(pump, return_exceptions=True)
-
-
-def _is_usable(candidate: RTCIceCandidate) -> bool:
-    return (
-        candidate.protocol.lower() == "udp"
-        and candidate.component == 1
-        and 0 < candidate.port < 1 << 16
-        and not candidate.ip.endswith(".local")
-    )

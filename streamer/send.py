@@ -183,6 +183,7 @@ class Send:
             if stats.target_bps is not None:
                 self._figures.set("path_bits_per_s", stats.target_bps)
             self._figures.set("packets_retransmitted", stats.packets_retransmitted)
+            self._figures.set("packets_repair", stats.packets_repair)
             await asyncio.sleep(FIGURES_INTERVAL_S)
 
     def _check_networks(self, session: Session) -> None:

@@ -69,6 +69,7 @@ class Reception:
             self._figures.set("packets_received", stats.packets_received)
             self._figures.set("packets_lost", stats.packets_lost)
             self._figures.set("packets_recovered", stats.packets_recovered)
+            self._figures.set("packets_repaired", stats.packets_repaired)
             self._figures.set("access_units_lost", stats.units_lost)
             self._figures.set("jitter_ms", round(stats.jitter_ms, 3))
             silent = stats.bytes_received == bytes_before

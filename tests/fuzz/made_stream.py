@@ -24,8 +24,10 @@ from engines.frame import Planes
 from engines.guide import Guide
 from link import reports
 from link.access_unit import AccessUnit
+from link.fec import FecWindow
 from link.history import rtx_payload
 from link.nal import split_annexb
+from link.packet import MediaPacket
 from link.payload import packetize
 from link.sender import MediaSender
 from link.side_info import SideInfo, insert_side_info
@@ -138,6 +140,19 @@ def rtx() -> list[bytes]:
         for packet in packets(400)[:3]
     ]
     return [packet.serialize() for packet in again]
+
+
+def repairs() -> list[bytes]:
+    """Repair packets over the first packets."""
+    window = FecWindow()
+    for p in packets(400)[:6]:
+        media = MediaPacket(p.sequence_number, p.timestamp, bool(p.marker), p.payload)
+        window.add(media)
+    made = [(number, *window.repair(number)) for number in range(3)]
+    return [
+        RtpPacket(98, 0, number, timestamp, SSRCS.fec, payload).serialize()
+        for number, timestamp, payload in made
+    ]
 
 
 def replace_payload(packet: RtpPacket, payload: bytes) -> RtpPacket:

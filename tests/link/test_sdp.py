@@ -266,3 +266,18 @@ def test_feedback_for_all_formats_does_not_multiply() -> None:
     with pytest.raises(SdpError, match="feedback"):
         parse_offer(CHROME + section)
     assert parse_offer(CHROME + "a=rtcp-fb:* nack\n" * 16).video.nack
+
+
+def test_error_correction_is_agreed_on_only_with_who_speaks_it() -> None:
+    text, offered = make_offer(transport(), Ssrcs(1111, 2222, "cname", 5555), NETWORKS)
+    assert "a=rtpmap:98 x-denc-fec/90000" in text
+    assert "a=ssrc-group:FEC-FR 1111 5555" in text
+    offer = parse_offer(text)
+    assert offer.video.fec_payload_type == offered.fec_payload_type == 98
+    answer = make_answer(offer, transport("client"), NETWORKS)
+    assert parse_answer(answer, offered).video.fec_payload_type == 98
+    stock = "\r\n".join(line for line in answer.splitlines() if "x-denc-fec" not in line)
+    assert parse_answer(stock + "\r\n", offered).video.fec_payload_type is None
+    other = answer.replace("a=rtpmap:98 ", "a=rtpmap:99 ").replace(" 98\r\n", " 99\r\n")
+    assert parse_answer(other, offered).video.fec_payload_type is None
+    assert parse_offer(make_offer(transport(), SSRCS, NETWORKS)[0]).video.fec_payload_type is None

@@ -6,7 +6,7 @@ import pytest
 from aiortc.rtp import AnyRtcpPacket, RtpPacket
 
 from link import reports
-from link.transport import RTCP_MAX_BYTES, MediaTransport
+from link.transport import RTCP_MAX_BYTES, MediaTransport, _Connection
 
 
 class Handler:
@@ -39,3 +39,32 @@ async def test_rtcp_larger_than_any_packet_is_refused_unread(transport: MediaTra
     assert (handler.packets, transport.datagrams_refused) == (0, 1)
     await transport._dtls._handle_rtcp_data(nack)
     assert (handler.packets, transport.datagrams_refused) == (1, 1)
+
+
+class Protocol:
+    """Where a datagram went."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, tuple[str, int]]] = []
+
+    async def send_data(self, data: bytes, address: tuple[str, int]) -> None:
+        self.sent.append((data, address))
+
+
+async def test_dtls_goes_where_the_peers_signed_check_came_from_and_nowhere_else() -> None:
+    connection, protocol = (
+        _Connection(controlling=False, loopback=False, ice_servers=()),
+        Protocol(),
+    )
+    with pytest.raises(ConnectionError):
+        await connection.sendto(b"\x16", 1)
+    with pytest.raises(ConnectionError):
+        await connection.recvfrom()
+    connection.vouch_for(("127.0.0.1", 5000), protocol)
+    await connection.sendto(b"\x16hello", 1)
+    assert protocol.sent == [(b"\x16hello", ("127.0.0.1", 5000))]
+    connection.deliver(b"\x16answer", 1)
+    assert await connection.recvfrom() == (b"\x16answer", 1)
+    await connection.close()
+    with pytest.raises(ConnectionError):
+        await connection.sendto(b"\x16", 1)

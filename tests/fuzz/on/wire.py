@@ -15,6 +15,8 @@ from link.access_unit import AccessUnit
 from link.assembly import assemble
 from link.datagram import STUN_COOKIE, STUN_HEADER_BYTES, datagram_kind, stun_is_signed
 from link.errors import WireError
+from link.fec import parse_repair
+from link.fec_decoder import EQUATIONS_MAX, KNOWN_MAX_PACKETS, FecDecoder
 from link.history import parse_rtx, rtx_payload
 from link.jitter import DEFAULT_MAX_BYTES, DEFAULT_MAX_PACKETS, JitterBuffer
 from link.nal import join_annexb, split_annexb
@@ -30,8 +32,8 @@ from tests.fuzz.frames import split_frames
 from tests.fuzz.loop import Loop, event_loop, turns
 from tests.fuzz.target import SEQUENCE_LIMIT_MS, Form, Run, Target, plain
 
-VIDEO = VideoParameters("0", 96, 97, True, True, True, ())
-SSRCS = Ssrcs(1111, 2222, "cname")
+VIDEO = VideoParameters("0", 96, 97, True, True, True, (), fec_payload_type=98)
+SSRCS = Ssrcs(1111, 2222, "cname", 3333)
 PEER = ("127.0.0.1", 5000)
 _INTEGRITY_BYTES = 24
 _TICK_US = 1000  # of the flags of a frame: what passes before it
@@ -119,6 +121,28 @@ def _rtx(data: bytes) -> None:
     sequence, payload = parse_rtx(RtpPacket.parse(data).payload)
     assert parse_rtx(rtx_payload(sequence, payload)) == (sequence, payload)
     assemble([payload])
+
+
+def _fec(data: bytes) -> None:
+    """Media and repair packets through the decoder; its bounds hold."""
+    decoder = FecDecoder()
+    for _, body in split_frames(data):
+        try:
+            packet = RtpPacket.parse(body)
+        except ValueError:
+            continue
+        number, payload = packet.sequence_number, packet.payload
+        if packet.payload_type == VIDEO.fec_payload_type:
+            try:
+                found = decoder.add_repair(parse_repair(number, payload))
+            except WireError:
+                continue
+        else:
+            media = MediaPacket(number, packet.timestamp, bool(packet.marker), payload)
+            found = decoder.add(media)
+        assert len(found) <= EQUATIONS_MAX
+        assert len(decoder) <= EQUATIONS_MAX
+        assert len(decoder._known) <= KNOWN_MAX_PACKETS
 
 
 class _Clock:
@@ -214,6 +238,15 @@ TARGETS = (
         plain(_jitter),
         (),
         6_000,
+        Form.FRAMES,
+        max_bytes=16_384,
+        limit_ms=SEQUENCE_LIMIT_MS,
+    ),
+    Target(
+        "fec",
+        plain(_fec),
+        (),
+        4_000,
         Form.FRAMES,
         max_bytes=16_384,
         limit_ms=SEQUENCE_LIMIT_MS,
