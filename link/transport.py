@@ -37,6 +37,13 @@ from link.sdp import MAX_CANDIDATES, TransportParameters
 from link.twcc import Feedback, extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
+# Elliptic Diffie-Hellman alone: RFC 8827, section 6.5, and the same for RSA certificates, which
+# WebRTC's generateCertificate makes as well.
+DTLS_CIPHERS = b":".join(
+    b"ECDHE-" + key + suite
+    for suite in (b"-AES128-GCM-SHA256", b"-CHACHA20-POLY1305", b"-AES128-SHA", b"-AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
 DTLS_QUEUE_PACKETS = 4096
 ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
 RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
@@ -198,11 +205,21 @@ class _Connection(aioice.Connection):
         await super().close()
 
 
+class _Certificate(RTCCertificate):
+    """Also takes peers whose certificate is RSA: aiortc's suites are for ECDSA alone, and
+    GStreamer's webrtcbin has RSA. With our own ECDSA certificate they count in the client role."""
+
+    def _create_ssl_context(self, srtp_profiles: Any) -> Any:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(DTLS_CIPHERS)
+        return context
+
+
 class _Dtls(RTCDtlsTransport):
     """aiortc's DTLS and SRTP; decrypted packets go to the media transport, not to a router."""
 
     def __init__(self, ice: RTCIceTransport, consent: Consent, certificate: RTCCertificate) -> None:
-        super().__init__(ice, [certificate])
+        super().__init__(ice, [_Certificate(certificate._key, certificate._cert)])
         self._consent = consent
         self.handler: MediaHandler | None = None
         self.extensions = extension_map(None)
