@@ -47,6 +47,13 @@ class Box:
 
     fingerprint: str
     name: str | None
+# Elliptic Diffie-Hellman alone: RFC 8827, section 6.5, and the same for RSA certificates, which
+# WebRTC's generateCertificate makes as well.
+DTLS_CIPHERS = b":".join(
+    b"ECDHE-" + key + suite
+    for suite in (b"-AES128-GCM-SHA256", b"-CHACHA20-POLY1305", b"-AES128-SHA", b"-AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
 
 
 class Identity:

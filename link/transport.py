@@ -32,18 +32,11 @@ from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
 from link.ice_servers import IceServer, aioice_arguments
-from link.identity import Identity
+from link.identity import DTLS_CIPHERS, Identity
 from link.sdp import MAX_CANDIDATES, TransportParameters
 from link.twcc import Feedback, extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
-# Elliptic Diffie-Hellman alone: RFC 8827, section 6.5, and the same for RSA certificates, which
-# WebRTC's generateCertificate makes as well.
-DTLS_CIPHERS = b":".join(
-    b"ECDHE-" + key + suite
-    for suite in (b"-AES128-GCM-SHA256", b"-CHACHA20-POLY1305", b"-AES128-SHA", b"-AES256-SHA")
-    for key in (b"ECDSA", b"RSA")
-)
 DTLS_QUEUE_PACKETS = 4096
 ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
 RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up

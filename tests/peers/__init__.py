@@ -1,6 +1,6 @@
-"""Real, independent peers: other people's WebRTC programs into denc-view, and denc-stream into them.
+"""Real, independent peers: other people's programs into denc-view, and denc-stream into them.
 
-    scene -> peer (process) ==== WHIP, RTP ====> denc-view (process) -> recording -> shown.compare
+    scene -> peer (process) ==== WHIP, RTP ====> denc-view (process) -> recording -> seen.compare
     scene -> denc-stream (process) ==== WHIP, RTP ====> peer (process) -> its pictures -> the same
 
 Each picture carries its number (`tests.net.time_code`), so that what comes out is compared with the

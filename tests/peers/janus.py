@@ -1,6 +1,6 @@
 """Debian's Janus with simple-whip-server in front: an SFU that denc-stream publishes to.
 
-    denc-stream == WHIP, WebRTC ==> Janus (VideoRoom) -- plain RTP --> GStreamer -> pictures
+denc-stream == WHIP, WebRTC ==> Janus (VideoRoom) -- plain RTP --> GStreamer -> pictures
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def janus(folder: Path, rtp_port: int) -> Iterator[tuple[Process, str]]:
     (source / "config.js").write_text(_whip_configuration(websocket_port, whip_port))
     command = ["janus", f"--configs-folder={configuration}", "--disable-colors"]
     with Process(command, folder / "janus.log") as server:
-        server.until_said("WebSockets server started", START_TIMEOUT_S)
+        server.until_said("Websockets server started", START_TIMEOUT_S)
         with Process(
             ["node", source / "server.js"],
             folder / "whip.log",
@@ -51,7 +51,7 @@ def _configuration(folder: Path, websocket_port: int) -> Path:
     folder.mkdir()
     (folder / "janus.jcfg").write_text(
         'general: { debug_level = 4; admin_secret = "unused" }\n'
-        "nat: { ice_ignore_list = \"vmnet\" }\n"
+        'nat: { ice_ignore_list = "vmnet" }\n'
         f'plugins: {{ disable = "{_others("plugins", _PLUGIN)}" }}\n'
         f'transports: {{ disable = "{_others("transports", _TRANSPORT)}" }}\n'
         f'events: {{ broadcast = false; disable = "{_others("events", "")}" }}\n'
@@ -61,7 +61,7 @@ def _configuration(folder: Path, websocket_port: int) -> Path:
         f"ws_port = {websocket_port}; wss = false }}\n"
     )
     (folder / "janus.plugin.videoroom.jcfg").write_text(
-        f"room-{ROOM}: {{ description = \"denc\"; publishers = 1; bitrate = 0; fir_freq = 0; "
+        f'room-{ROOM}: {{ description = "denc"; publishers = 1; bitrate = 0; fir_freq = 0; '
         'audiocodec = "opus"; videocodec = "h265"; notify_joining = false }\n'
     )
     return folder

@@ -20,7 +20,7 @@ class Process:
 
     def __init__(
         self,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         log: Path,
         *,
         environment: Mapping[str, str] | None = None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
-from PIL import Image
 
 from engines.evaluation.measures import psnr
 from tests.net.time_code import read
@@ -32,7 +33,7 @@ def compare(video: Path, png: Path | None = None) -> list[Seen]:
         if number is None or number >= scene.FRAMES:
             continue
         if png is not None and at == 20:
-            Image.fromarray(planes[0]).save(png)
+            av.VideoFrame.from_ndarray(picture, format="yuv420p").to_image().save(png)  # type: ignore[no-untyped-call]
         sent = scene.split(scene.pictures()[number])
         seen.append(Seen(number, *(psnr(*pair) for pair in zip(planes, sent, strict=True))))
     return seen
@@ -42,7 +43,7 @@ def check(seen: list[Seen], *, pictures: int, psnr_y: float, psnr_uv: float) -> 
     """Enough pictures, each new, none torn: the worst and the typical one are good."""
     assert len(seen) >= pictures, f"{len(seen)} pictures"
     numbers = [item.number for item in seen]
-    steps = [(after - before) % scene.FRAMES for before, after in zip(numbers, numbers[1:], strict=False)]
+    steps = [(after - before) % scene.FRAMES for before, after in itertools.pairwise(numbers)]
     assert all(0 < step <= scene.FRAMES // 2 for step in steps), f"out of order: {numbers}"
     worst = min(seen, key=lambda item: item.psnr_y)
     assert worst.psnr_y > psnr_y - 6, worst

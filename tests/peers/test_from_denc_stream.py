@@ -15,7 +15,7 @@ from tests.peers.process import Process
 from tests.peers.programs import FOLDER
 from tests.peers.streamer import streamer
 
-ENOUGH = 50  # pictures
+ENOUGH = 40  # pictures: an IRAP between
 TIMEOUT_S = 15.0
 PREVIEW = "it will show the small preview picture"
 
@@ -40,8 +40,8 @@ def check_preview(video: Path, sender: Daemon) -> None:
 def test_gstreamer_shows_the_preview(tmp_path: Path) -> None:
     installed.need_gstreamer()
     port, video = free_port(), tmp_path / "seen.yuv"
-    program = [SYSTEM_PYTHON, FOLDER / "gst_receive.py", str(port), video]
-    with Process(program, tmp_path / "peer.log") as peer:
+    program = FOLDER / "gst_receive.py"
+    with Process([SYSTEM_PYTHON, program, str(port), video], tmp_path / "peer.log") as peer:
         peer.until_said("LISTENING", TIMEOUT_S)
         with streamer(f"http://{LOCALHOST}:{port}/whip", tmp_path) as sender:
             until_decoded(video, peer, sender)

@@ -43,7 +43,9 @@ def check_shown_plainly(viewer: Viewer, folder: Path) -> None:
     seen.check(shown, pictures=ENOUGH - 5, psnr_y=34, psnr_uv=36)
 
 
-@pytest.mark.parametrize("payloader", ["aggregate-mode=none", "aggregate-mode=zero-latency mtu=600"])
+@pytest.mark.parametrize(
+    "payloader", ["aggregate-mode=none", "aggregate-mode=zero-latency mtu=600"]
+)
 def test_gstreamer_is_shown(tmp_path: Path, payloader: str) -> None:
     installed.need_gstreamer()
     with Viewer(tmp_path) as viewer:

@@ -10,7 +10,7 @@ from tests.net import shown
 from tests.net.relay import LOCALHOST
 
 TOKEN = "peers"
-ENOUGH = 50  # pictures: 2 s, with an IRAP between
+ENOUGH = 40  # pictures: an IRAP between
 TIMEOUT_S = 15.0
 
 

@@ -88,7 +88,7 @@ def endpoint(viewer: Viewer) -> type[BaseHTTPRequestHandler]:
     """The WHIP of it: POST and DELETE."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
+        def do_POST(self) -> None:
             offer = self.rfile.read(int(self.headers["Content-Length"])).decode()
             print("OFFER\n" + offer, flush=True)
             answer = viewer.answer(offer)
@@ -99,7 +99,7 @@ def endpoint(viewer: Viewer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer.encode())
 
-        def do_DELETE(self) -> None:  # noqa: N802
+        def do_DELETE(self) -> None:
             print("DELETE", self.path, flush=True)
             self.send_response(200)
             self.end_headers()

@@ -18,7 +18,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
-from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+from gi.repository import GLib, Gst, GstSdp, GstWebRTC
 
 HTTP_TIMEOUT_S = 10
 
@@ -30,7 +30,9 @@ class Publisher:
         self._url, self._token = url, token
         self._resource: str | None = None
         self._loop = GLib.MainLoop()
-        self._pipeline = Gst.parse_launch(f"{pipeline} ! webrtcbin name=peer bundle-policy=max-bundle")
+        self._pipeline = Gst.parse_launch(
+            f"{pipeline} ! webrtcbin name=peer bundle-policy=max-bundle"
+        )
         self._peer = self._pipeline.get_by_name("peer")
         self._peer.connect("on-negotiation-needed", self._negotiate)
         self._peer.connect("notify::ice-gathering-state", self._gathered)
@@ -80,7 +82,9 @@ class Publisher:
         self._peer.emit("set-remote-description", described, Gst.Promise.new())
         return False
 
-    def _request(self, method: str, url: str, body: str | None = None) -> tuple[int, str, str | None]:
+    def _request(
+        self, method: str, url: str, body: str | None = None
+    ) -> tuple[int, str, str | None]:
         headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {self._token}"}
         data = None if body is None else body.encode()
         request = urllib.request.Request(url, data, headers, method=method)
