@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -44,16 +45,19 @@ def check_shown_plainly(viewer: Viewer, folder: Path, loops: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    "payloader", ["aggregate-mode=none", "aggregate-mode=zero-latency mtu=600"]
+    ("payloader", "kinds"),
+    [("aggregate-mode=none", {"NAL", "FU"}), ("aggregate-mode=zero-latency", {"AP", "FU"})],
+    ids=["single", "aggregated"],
 )
-def test_gstreamer_is_shown(tmp_path: Path, payloader: str) -> None:
+def test_gstreamer_is_shown(tmp_path: Path, payloader: str, kinds: set[str]) -> None:
     installed.need_gstreamer()
     with Viewer(tmp_path) as viewer:
-        with gst_sender(viewer, tmp_path, payloader) as peer:
+        with gst_sender(viewer, tmp_path, payloader + " mtu=600") as peer:
             viewer.until_shown()
             peer.end()
             assert "POST 201" in peer.log
             assert "DELETE 200" in peer.log
+            assert kinds <= set(re.findall(r"(\w+):\d+", peer.log.split("SENT")[1]))
         viewer.until_said("the sender ended the session")
     check_shown_plainly(viewer, tmp_path)
 
@@ -78,13 +82,15 @@ def test_simple_whip_client_is_shown(tmp_path: Path, trickle: list[str]) -> None
     check_shown_plainly(viewer, tmp_path)
 
 
-def test_libdatachannel_is_shown(tmp_path: Path) -> None:
+def test_libdatachannel_is_shown_by_https(tmp_path: Path) -> None:
     installed.need_datachannel()
     stream = scene.h265(tmp_path / "stream")
     program = ["node", FOLDER / "datachannel_send.mjs", CACHE]
     with Viewer(tmp_path) as viewer:
-        command = [*program, viewer.url, TOKEN, stream, str(scene.FPS)]
-        with Process(command, tmp_path / "peer.log") as peer:
+        command = [*program, viewer.tls_url, TOKEN, stream, str(scene.FPS)]
+        # as a browser's user would say yes to the viewer's own certificate
+        trust = {"NODE_TLS_REJECT_UNAUTHORIZED": "0"}
+        with Process(command, tmp_path / "peer.log", environment=trust) as peer:
             viewer.until_shown()
             peer.end()
             assert "DELETE 200" in peer.log

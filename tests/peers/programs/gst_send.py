@@ -2,7 +2,8 @@
 
 PIPELINE ends in an RTP payloader. webrtcbin makes the offer, all candidates in it, and this script
 does no more than carry offer and answer to the WHIP endpoint. Runs until its input is closed, or
-the stream is over; then DELETEs the session. Says on standard output what happens.
+the stream is over; then DELETEs the session. Says on standard output what happens, at last how many
+RTP payloads of each kind left (RFC 7798, section 4.4).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from urllib.parse import urljoin
 
 import gi
@@ -21,6 +23,8 @@ gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC
 
 HTTP_TIMEOUT_S = 10
+RTP_HEADER_BYTES = 12  # payloaders add no extension here
+KINDS = {48: "AP", 49: "FU"}  # others are single NAL units
 
 
 class Publisher:
@@ -37,6 +41,9 @@ class Publisher:
         self._peer.connect("on-negotiation-needed", self._negotiate)
         self._peer.connect("notify::ice-gathering-state", self._gathered)
         self._peer.connect("notify::connection-state", self._connection)
+        self._sent: Counter[str] = Counter()
+        probed = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
+        self._peer.get_static_pad("sink_0").add_probe(probed, self._count)
         bus = self._pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message", self._message)
@@ -46,8 +53,20 @@ class Publisher:
         self._pipeline.set_state(Gst.State.PLAYING)
         self._loop.run()
         self._pipeline.set_state(Gst.State.NULL)
+        print("SENT", *(f"{kind}:{count}" for kind, count in self._sent.items()), flush=True)
         if self._resource is not None:
             print("DELETE", self._request("DELETE", self._resource)[0], flush=True)
+
+    def _count(self, _: Gst.Pad, info: Gst.PadProbeInfo) -> Gst.PadProbeReturn:
+        if info.type & Gst.PadProbeType.BUFFER_LIST:
+            packets = info.get_buffer_list()
+            buffers = [packets.get(at) for at in range(packets.length())]
+        else:
+            buffers = [info.get_buffer()]
+        for buffer in buffers:
+            first = buffer.extract_dup(RTP_HEADER_BYTES, 1)[0]
+            self._sent[KINDS.get(first >> 1 & 63, "NAL")] += 1
+        return Gst.PadProbeReturn.OK
 
     def _until_input_ends(self) -> None:
         sys.stdin.read()
