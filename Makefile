@@ -11,7 +11,7 @@ TARGETS ?=
 # auto: torch only from a wheel that pip finds locally; yes: from the registry, with what it brings; no: without
 TORCH   ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train setup-fuzz test test-pythons check fuzz net demo bench-quality bench-speed bench-ablate clean torch-if-local
+.PHONY: help setup setup-train setup-fuzz test test-pythons check fuzz net peers demo bench-quality bench-speed bench-ablate clean torch-if-local
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +57,10 @@ bench-ablate: setup ## what each part of denc gives, on MANIFEST=clips.yaml, int
 
 net: $(VENV)/.demo ## bad networks, beside stock aiortc; SCENARIOS='loss-5 blackout-2' SECONDS=20 for less
 	$(BIN)/python -m tests.net $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+peers: setup ## other people's WebRTC programs with denc: installs what it can, then runs tests/peers
+	tests/peers/install.sh
+	$(BIN)/python -m pytest tests/peers -rs
 
 clean: ## remove the virtual environments and what the demo made
 	rm -rf $(VENV) .venv-* demo build *.egg-info

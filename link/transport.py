@@ -32,7 +32,7 @@ from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
 from link.ice_servers import IceServer, aioice_arguments
-from link.identity import Identity
+from link.identity import DTLS_CIPHERS, Identity
 from link.media_handler import MediaHandler
 from link.sdp import MAX_CANDIDATES, TransportParameters, is_usable
 from link.twcc import extension_map, feedbacks_in
@@ -210,11 +210,21 @@ class _Connection(aioice.Connection):
         await super().close()
 
 
+class _Certificate(RTCCertificate):
+    """Also takes peers whose certificate is RSA: aiortc's suites are for ECDSA alone, and
+    GStreamer's webrtcbin has RSA. With our own ECDSA certificate they count in the client role."""
+
+    def _create_ssl_context(self, srtp_profiles: Any) -> Any:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(DTLS_CIPHERS)
+        return context
+
+
 class _Dtls(RTCDtlsTransport):
     """aiortc's DTLS and SRTP; decrypted packets go to the media transport, not to a router."""
 
     def __init__(self, ice: RTCIceTransport, consent: Consent, certificate: RTCCertificate) -> None:
-        super().__init__(ice, [certificate])
+        super().__init__(ice, [_Certificate(certificate._key, certificate._cert)])
         self._consent = consent
         self.handler: MediaHandler | None = None
         self.extensions = extension_map(None)

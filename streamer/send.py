@@ -187,7 +187,9 @@ class Send:
             await asyncio.sleep(FIGURES_INTERVAL_S)
 
     def _check_networks(self, session: Session) -> None:
-        if any(self._network_id) and self._network_id not in session.peer_network_ids:
+        if not session.peer_network_ids:
+            event(_log, "the viewer lists no networks: it will show the small preview picture")
+        elif any(self._network_id) and self._network_id not in session.peer_network_ids:
             event(
                 _log,
                 "the viewer has no partner of this encoder network and will upscale plainly: "

@@ -17,6 +17,7 @@ class Decoded:
     size_bytes: int  # of its access unit
     irap: bool
     arrived_us: int  # monotonic clock, when its access unit was complete
+    capture_known: bool = True  # false in plain H.265: its times count from the first arrival
 
 
 @dataclass(frozen=True, eq=False)

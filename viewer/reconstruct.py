@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 class Reconstruction:
     """Takes batches from the buffer, restores them and hands every picture on, in order.
 
-    With `live` the latency of a picture counts from its capture, else from its arrival.
+    With `live` the latency of a picture counts from its capture where its sender tells that, else
+    from its arrival.
     Pictures that travel at full size, scale 1, can be seen as they came: they are, from the time on
     that this machine proves too slow to restore them all.
     """
@@ -93,7 +94,7 @@ class Reconstruction:
 
     def _hand_on(self, picture: Decoded, frame: Frame, engine: str) -> None:
         shown_us = self._unix()
-        if self._live:
+        if self._live and picture.capture_known:
             latency_us = shown_us - frame.captured_us
         else:
             latency_us = self._monotonic() - picture.arrived_us

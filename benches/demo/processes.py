@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from benches import BenchError
 
@@ -18,6 +19,7 @@ START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 POLL_S = 0.05
 ROOT = Path(__file__).parents[2]
+D = TypeVar("D", bound="Daemon")
 MODULES = {"denc-stream": "streamer.cli", "denc-view": "viewer.cli"}
 
 
@@ -41,7 +43,7 @@ class Daemon:
                 stderr=subprocess.STDOUT,
             )
 
-    def __enter__(self) -> Daemon:
+    def __enter__(self: D) -> D:
         return self
 
     def __exit__(

@@ -1,9 +1,15 @@
 """The media path's own limits, without a network."""
 
+import asyncio
+import datetime
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
+from aiortc import RTCCertificate
 from aiortc.rtp import AnyRtcpPacket, RtpPacket
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from link import reports
 from link.transport import RTCP_MAX_BYTES, MediaTransport, _Connection
@@ -68,3 +74,32 @@ async def test_dtls_goes_where_the_peers_signed_check_came_from_and_nowhere_else
     await connection.close()
     with pytest.raises(ConnectionError):
         await connection.sendto(b"\x16", 1)
+
+
+def rsa_certificate() -> RTCCertificate:
+    """As GStreamer's webrtcbin makes them."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)
+    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    # aiortc's annotation knows EC keys alone
+    return RTCCertificate(key, builder.sign(key, hashes.SHA256()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("peer_role", ["server", "client"])
+async def test_a_peer_with_an_rsa_certificate_is_taken_in_either_role(
+    peer_role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = MediaTransport(controlling=False, loopback=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(RTCCertificate, "generateCertificate", rsa_certificate)
+        peer = MediaTransport(controlling=True, loopback=True)
+    try:
+        our_side, peer_side = await ours.gather(), await peer.gather()
+        role = "client" if peer_role == "server" else "server"
+        await asyncio.gather(ours.connect(peer_side, role, 5), peer.connect(our_side, peer_role, 5))
+        assert ours.is_connected
+        assert peer.is_connected
+    finally:
+        await asyncio.gather(ours.close(), peer.close())
