@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from daemon.config import load
-from daemon.errors import UsageError
+from daemon.errors import RunError, UsageError
 from daemon.log import LEVELS, STYLES, fail, setup
 from daemon.run import run
 
@@ -86,7 +86,11 @@ class Command(Generic[Config]):
             fail(self.name, str(error))
             return error.exit_code
         setup(config.log_level, config.log_style)
-        start = daemon()
+        try:
+            start = daemon()
+        except KeyboardInterrupt:
+            fail(self.name, "ended while starting")
+            return RunError.exit_code
         return run(lambda stop: start(config, stop), name=self.name)
 
 

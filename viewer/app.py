@@ -21,6 +21,7 @@ from link.whip_server import WhipServer
 from viewer.address import Address
 from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
+from viewer.outputs import outputs
 from viewer.pairing import Pairing
 from viewer.pipeline import Pipeline
 from viewer.playback import Playback, StreamFile
@@ -47,8 +48,9 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
         _page(config, figures) as page,
+        outputs(config, stop) as more,
     ):
-        pipeline = Pipeline(config, figures, restorers, page)
+        pipeline = Pipeline(config, figures, restorers, page, more)
         discard = True
         try:
             if file is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 from daemon.command import Command
 from daemon.peer_commands import run_peer_command
-from viewer.config import HTTP, LISTEN, PAGE, QUALITIES, ViewerConfig
+from viewer.config import HTTP, LISTEN, PAGE, QUALITIES, RAW_FORMATS, ViewerConfig
 from viewer.pair_command import COMMANDS
 
 NAME = "denc-view"
@@ -73,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
     sinks.add_argument("--record", metavar="FILE.mkv", help="record the restored video")
     sinks.add_argument("--record-quality", choices=QUALITIES, help="default: high (x264 crf 18)")
     sinks.add_argument("--record-stream", metavar="FILE.mkv", help="record the stream as received")
+    sinks.add_argument(
+        "--stdout", choices=RAW_FORMATS, help="raw restored pictures, for a pipe into ffmpeg or mpv"
+    )
     sinks.add_argument("--log-frames", metavar="FILE.csv", help="one line per shown frame")
     sinks.add_argument("--headless", action="store_true", default=None, help="no page")
     work = result.add_argument_group("how it is restored")

@@ -17,6 +17,7 @@ LISTEN = Address(EVERYWHERE, 8889)  # what a bare --listen means
 PAGE = Address(LOCALHOST, 8890)  # the page, when nothing else was asked for
 HTTP = Address(EVERYWHERE, 8888)  # what a bare --http means
 QUALITIES = ("high", "lossless")
+RAW_FORMATS = ("y4m",)
 LATENCY_BUDGET_MS = 400
 LATENCY_BUDGET_MAX_MS = 60_000
 BATCH_MAX = 4
@@ -35,6 +36,7 @@ class ViewerConfig:
     record_quality: str = key("high", one_of(QUALITIES))
     record_stream: Path | None = None
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
     once: bool = False
     engine: str = "auto"
@@ -63,7 +65,18 @@ class ViewerConfig:
     @property
     def keeps_every_frame(self) -> bool:
         """A file that is not watched is restored as fast as it goes, and nothing is dropped."""
-        return self.input is not None and self.page is None
+        return self.input is not None and not self.is_watched
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether pictures are for the moment they are shown in."""
+        return self.page is not None
+
+    @property
+    def is_seen_elsewhere(self) -> bool:
+        """Whether the pictures still go somewhere once nobody reads them from stdout."""
+        kept = self.record or self.record_stream or self.log_frames
+        return self.is_watched or kept is not None
 
     @property
     def figures_port_or_default(self) -> int:
@@ -75,5 +88,6 @@ class ViewerConfig:
     @property
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
-        idle = not (self.headless or self.record or self.record_stream or self.log_frames)
+        kept = self.record or self.record_stream or self.log_frames
+        idle = not (self.headless or kept or self.stdout)
         return self.web or (PAGE if idle else None)

@@ -17,6 +17,7 @@ class Decoded:
     size_bytes: int  # of its access unit
     irap: bool
     arrived_us: int  # monotonic clock, when its access unit was complete
+    fps: float = 0.0  # of the source; 0: the stream does not tell
 
 
 @dataclass(frozen=True, eq=False)
