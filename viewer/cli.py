@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     sinks.add_argument("--record-quality", choices=QUALITIES, help="default: high (x264 crf 18)")
     sinks.add_argument("--record-stream", metavar="FILE.mkv", help="record the stream as received")
     sinks.add_argument(
+        "--record-split", metavar="10min|500MB", help="go on in the next of FILE-00001.mkv, ..."
+    )
+    sinks.add_argument(
         "--stdout", choices=RAW_FORMATS, help="raw restored pictures, for a pipe into ffmpeg or mpv"
     )
     sinks.add_argument("--log-frames", metavar="FILE.csv", help="one line per shown frame")

@@ -9,6 +9,7 @@ from daemon.config import between, key, one_of, within
 from daemon.errors import UsageError
 from daemon.figures_server import LOCALHOST, VIEWER_PORT
 from daemon.log import LEVELS, STYLES
+from daemon.split import Split, parse_split
 from engines.condition import FIDELITY
 from link.ice_servers import IceServer, parse_ice_servers
 from viewer.address import EVERYWHERE, Address, parse_address
@@ -35,6 +36,7 @@ class ViewerConfig:
     record: Path | None = None
     record_quality: str = key("high", one_of(QUALITIES))
     record_stream: Path | None = None
+    record_split: Split | None = key(None, parse_split)  # noqa: RUF009 - a `field` by another name
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
     stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
@@ -59,6 +61,8 @@ class ViewerConfig:
             raise UsageError("--http needs --token: without TLS nothing else tells who connects")
         if self.token == "":
             raise UsageError("--token is empty: leave it out, or give a secret")
+        if self.record_split is not None and not (self.record or self.record_stream):
+            raise UsageError("--record-split needs --record or --record-stream: split what?")
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
 

@@ -136,6 +136,7 @@ class Pipeline:
                 self._figures,
                 monotonic_us,
                 persists=config.listen is not None,
+                split=config.record_split,
             )
             sinks.append(self._thread(opened, record))
         if config.log_frames is not None:
@@ -150,7 +151,8 @@ class Pipeline:
         if path is None:
             return None
         live = self._config.listen is not None
-        record = StreamRecord(path, self._figures, monotonic_us, persists=live)
+        split = self._config.record_split
+        record = StreamRecord(path, self._figures, monotonic_us, persists=live, split=split)
         thread: SinkThread[Stamped] = SinkThread(
             record, self._figures, waits=self._config.keeps_every_frame
         )
