@@ -48,7 +48,7 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
         _page(config, figures) as page,
-        outputs(config, stop) as more,
+        outputs(config, figures, restorers, stop) as more,
     ):
         pipeline = Pipeline(config, figures, restorers, page, more)
         discard = True

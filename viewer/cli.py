@@ -70,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="[HOST:]PORT",
         help=f"serve the page; it is at http://{PAGE}/ if no sink is given",
     )
+    sinks.add_argument(
+        "--window", action="store_true", default=None, help="a window, or the whole screen (f)"
+    )
     sinks.add_argument("--record", metavar="FILE.mkv", help="record the restored video")
     sinks.add_argument("--record-quality", choices=QUALITIES, help="default: high (x264 crf 18)")
     sinks.add_argument("--record-stream", metavar="FILE.mkv", help="record the stream as received")

@@ -38,6 +38,7 @@ class ViewerConfig:
     record_stream: Path | None = None
     record_split: Split | None = key(None, parse_split)  # noqa: RUF009 - a `field` by another name
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    window: bool = False
     stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
     once: bool = False
@@ -74,7 +75,7 @@ class ViewerConfig:
     @property
     def is_watched(self) -> bool:
         """Whether pictures are for the moment they are shown in."""
-        return self.page is not None
+        return self.page is not None or self.window
 
     @property
     def is_seen_elsewhere(self) -> bool:
@@ -93,5 +94,5 @@ class ViewerConfig:
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
         kept = self.record or self.record_stream or self.log_frames
-        idle = not (self.headless or kept or self.stdout)
+        idle = not (self.headless or kept or self.window or self.stdout)
         return self.web or (PAGE if idle else None)

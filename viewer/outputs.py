@@ -1,19 +1,26 @@
-"""The sinks that people watch or pipe elsewhere, opened: stdout, and what ends the viewer."""
+"""The sinks that people watch or pipe elsewhere, opened, and what of them ends the viewer."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.errors import UsageError
+from daemon.figures import Figures
 from viewer.config import ViewerConfig
 from viewer.picture import Shown
+from viewer.restorers import Restorers
 from viewer.sinks.pipe import Pipe
 from viewer.sinks.sink import Sink
 from viewer.sinks.y4m import Y4m
+
+if TYPE_CHECKING:
+    from viewer.sinks.window import Window
 
 READER_GRACE_S = 2.0  # that a reader of stdout has to take the rest, once the viewer is to end
 
@@ -21,13 +28,19 @@ Outputs = list[Sink[Shown]]
 
 
 @asynccontextmanager
-async def outputs(config: ViewerConfig, stop: asyncio.Event) -> AsyncIterator[Outputs]:
+async def outputs(
+    config: ViewerConfig, figures: Figures, restorers: Restorers, stop: asyncio.Event
+) -> AsyncIterator[Outputs]:
     """The sinks that the configuration asks for; what they cause to end, they end by `stop`.
 
     Raises UsageError for one that cannot be opened, with what to do about it.
     """
     loop = asyncio.get_running_loop()
     sinks: Outputs = []
+
+    def end() -> None:
+        loop.call_soon_threadsafe(stop.set)
+
     with ExitStack() as opened:
         if config.stdout is not None:
             pipe = opened.enter_context(_stdout())
@@ -36,10 +49,25 @@ async def outputs(config: ViewerConfig, stop: asyncio.Event) -> AsyncIterator[Ou
 
             def reader_has_left() -> None:
                 if not config.is_seen_elsewhere:
-                    loop.call_soon_threadsafe(stop.set)
+                    end()
 
             sinks.append(Y4m(pipe, reader_has_left))
+        if config.window:
+            window = await asyncio.to_thread(_window, figures, restorers, end)
+            opened.callback(window.close)
+            sinks.append(window)
         yield sinks
+
+
+def _window(figures: Figures, restorers: Restorers, end: Callable[[], None]) -> Window:
+    try:
+        from viewer.sinks.window import Window
+    except ImportError as error:
+        raise UsageError(
+            f"--window needs SDL, which is not installed here ({error}): pip install "
+            "'denc[window]', or watch the page with --web 8890"
+        ) from error
+    return Window(figures, restorers, end, Path.cwd())
 
 
 @contextmanager
