@@ -80,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
         "--record-split", metavar="10min|500MB", help="go on in the next of FILE-00001.mkv, ..."
     )
     sinks.add_argument(
+        "--v4l2", metavar="/dev/videoN", help="a virtual camera, where v4l2loopback is loaded"
+    )
+    sinks.add_argument(
         "--stdout", choices=RAW_FORMATS, help="raw restored pictures, for a pipe into ffmpeg or mpv"
     )
     sinks.add_argument("--log-frames", metavar="FILE.csv", help="one line per shown frame")

@@ -24,6 +24,13 @@ LATENCY_BUDGET_MAX_MS = 60_000
 BATCH_MAX = 4
 
 
+def _video_device(value: object) -> Path:
+    text = f"/dev/video{value}" if str(value).isdecimal() else str(value)
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError("a device such as /dev/video10")
+    return Path(text)
+
+
 @dataclass(frozen=True)
 class ViewerConfig:
     """One field a key; `configs/viewer.yaml` says why each is there."""
@@ -39,6 +46,7 @@ class ViewerConfig:
     record_split: Split | None = key(None, parse_split)  # noqa: RUF009 - a `field` by another name
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
     window: bool = False
+    v4l2: Path | None = key(None, _video_device)  # noqa: RUF009 - a `field` by another name
     stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
     once: bool = False
@@ -75,7 +83,7 @@ class ViewerConfig:
     @property
     def is_watched(self) -> bool:
         """Whether pictures are for the moment they are shown in."""
-        return self.page is not None or self.window
+        return self.page is not None or self.window or self.v4l2 is not None
 
     @property
     def is_seen_elsewhere(self) -> bool:
@@ -94,5 +102,5 @@ class ViewerConfig:
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
         kept = self.record or self.record_stream or self.log_frames
-        idle = not (self.headless or kept or self.window or self.stdout)
+        idle = not (self.headless or kept or self.window or self.v4l2 or self.stdout)
         return self.web or (PAGE if idle else None)

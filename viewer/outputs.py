@@ -17,6 +17,7 @@ from viewer.picture import Shown
 from viewer.restorers import Restorers
 from viewer.sinks.pipe import Pipe
 from viewer.sinks.sink import Sink
+from viewer.sinks.v4l2 import V4l2
 from viewer.sinks.y4m import Y4m
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ async def outputs(
             window = await asyncio.to_thread(_window, figures, restorers, end)
             opened.callback(window.close)
             sinks.append(window)
+        if config.v4l2 is not None:
+            camera = V4l2(config.v4l2)
+            opened.callback(camera.close)
+            sinks.append(camera)
         yield sinks
 
 
