@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from daemon.errors import DaemonError
 from daemon.figures import Snapshot
 from viewer.receive import LISTENING, NO_SIGNAL
 
@@ -31,6 +34,17 @@ def figure_lines(figures: Snapshot) -> list[str]:
     ]
     lines = [", ".join(filter(None, parts)) for parts in (stream, made, times, losses)]
     return [line for line in lines if line]
+
+
+def live_line(figures: Snapshot, address: object, pairing: Callable[[], str]) -> str:
+    """One line for a terminal; `pairing` says who may come."""
+    if figures.get("state") != LISTENING:
+        return ", ".join([*filter(None, [state_words(figures)]), *figure_lines(figures)])
+    try:
+        who = pairing()
+    except DaemonError as error:
+        who = str(error)
+    return f"listening on {address}, {who}; there: denc-stream --camera 0 --peer {address}"
 
 
 def state_words(figures: Snapshot) -> str:
