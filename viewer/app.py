@@ -21,13 +21,17 @@ from link.whip_server import WhipServer
 from viewer.address import Address
 from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
+from viewer.outputs import outputs
 from viewer.pairing import Pairing
 from viewer.pipeline import Pipeline
 from viewer.playback import Playback, StreamFile
 from viewer.progress import show_progress
+from viewer.reach import draw_qr, from_elsewhere, link
 from viewer.receive import Reception
 from viewer.restorers import Restorers
 from viewer.sinks.web import WebPage
+from viewer.state_line import show_state
+from viewer.summary import live_line
 
 FIGURES_PREFIX = "denc_view"
 
@@ -47,8 +51,9 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
         _page(config, figures) as page,
+        outputs(config, figures, restorers, stop) as more,
     ):
-        pipeline = Pipeline(config, figures, restorers, page)
+        pipeline = Pipeline(config, figures, restorers, page, more)
         discard = True
         try:
             if file is not None:
@@ -88,13 +93,19 @@ async def _listen(
         await server.start()
     except LinkError as error:
         raise UsageError(f"{error}; give another port with --listen or --http") from error
+    state_line: asyncio.Task[None] | None = None
     try:
+        here = from_elsewhere(Address(address.host, server.port))
         event(
             _log,
             "listening",
             address=Address(address.host, server.port),
             fingerprint=short(identity.fingerprint),
             admits=pairing.summary(),
+            there=f"denc-stream --camera 0 --peer {here}",
+        )
+        state_line = asyncio.create_task(
+            show_state(sys.stderr, lambda: live_line(figures.snapshot(), here, pairing.summary))
         )
         if config.http is not None and server.plain_port is not None:
             plain = Address(config.http.host, server.plain_port)
@@ -104,6 +115,7 @@ async def _listen(
             ends.append(reception.ended.wait())
         await _first(*ends)
     finally:
+        await _cancel(state_line)
         await server.stop()
 
 
@@ -137,9 +149,7 @@ async def _play(
         if stop.is_set() or pipeline.has_failed:
             pipeline.abandon()
         await asyncio.to_thread(playback.close)
-        progress.cancel()
-        with suppress(asyncio.CancelledError):
-            await progress
+        await _cancel(progress)
 
 
 def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) -> None:
@@ -159,11 +169,20 @@ async def _page(config: ViewerConfig, figures: Figures) -> AsyncIterator[WebPage
         yield None
         return
     page = WebPage(figures, config.token, prefix=FIGURES_PREFIX)
-    event(_log, "watch at", url=await page.start(address))
+    url = link(await page.start(address), address)
+    event(_log, "watch at", url=url)
+    draw_qr(url, sys.stderr)
     try:
         yield page
     finally:
         await page.stop()
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _first(*ends: Coroutine[object, object, object]) -> None:

@@ -9,6 +9,7 @@ from daemon.config import between, key, one_of, within
 from daemon.errors import UsageError
 from daemon.figures_server import LOCALHOST, VIEWER_PORT
 from daemon.log import LEVELS, STYLES
+from daemon.split import Split, parse_split
 from engines.condition import FIDELITY
 from link.ice_servers import IceServer, parse_ice_servers
 from viewer.address import EVERYWHERE, Address, parse_address
@@ -17,9 +18,17 @@ LISTEN = Address(EVERYWHERE, 8889)  # what a bare --listen means
 PAGE = Address(LOCALHOST, 8890)  # the page, when nothing else was asked for
 HTTP = Address(EVERYWHERE, 8888)  # what a bare --http means
 QUALITIES = ("high", "lossless")
+RAW_FORMATS = ("y4m",)
 LATENCY_BUDGET_MS = 400
 LATENCY_BUDGET_MAX_MS = 60_000
 BATCH_MAX = 4
+
+
+def _video_device(value: object) -> Path:
+    text = f"/dev/video{value}" if str(value).isdecimal() else str(value)
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError("a device such as /dev/video10")
+    return Path(text)
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,11 @@ class ViewerConfig:
     record: Path | None = None
     record_quality: str = key("high", one_of(QUALITIES))
     record_stream: Path | None = None
+    record_split: Split | None = key(None, parse_split)  # noqa: RUF009 - a `field` by another name
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    window: bool = False
+    v4l2: Path | None = key(None, _video_device)  # noqa: RUF009 - a `field` by another name
+    stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
     once: bool = False
     engine: str = "auto"
@@ -57,13 +70,26 @@ class ViewerConfig:
             raise UsageError("--http needs --token: without TLS nothing else tells who connects")
         if self.token == "":
             raise UsageError("--token is empty: leave it out, or give a secret")
+        if self.record_split is not None and not (self.record or self.record_stream):
+            raise UsageError("--record-split needs --record or --record-stream: split what?")
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
 
     @property
     def keeps_every_frame(self) -> bool:
         """A file that is not watched is restored as fast as it goes, and nothing is dropped."""
-        return self.input is not None and self.page is None
+        return self.input is not None and not self.is_watched
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether pictures are for the moment they are shown in."""
+        return self.page is not None or self.window or self.v4l2 is not None
+
+    @property
+    def is_seen_elsewhere(self) -> bool:
+        """Whether the pictures still go somewhere once nobody reads them from stdout."""
+        kept = self.record or self.record_stream or self.log_frames
+        return self.is_watched or kept is not None
 
     @property
     def figures_port_or_default(self) -> int:
@@ -75,5 +101,6 @@ class ViewerConfig:
     @property
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
-        idle = not (self.headless or self.record or self.record_stream or self.log_frames)
+        kept = self.record or self.record_stream or self.log_frames
+        idle = not (self.headless or kept or self.window or self.v4l2 or self.stdout)
         return self.web or (PAGE if idle else None)

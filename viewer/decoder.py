@@ -115,6 +115,7 @@ class StreamDecoder:
             irap=stamped.unit.irap,
             arrived_us=stamped.unit.received_us,
             capture_known=stamped.info is not None,
+            fps=0.0 if info is None else info.fps,
         )
 
     def _tell(self, info: SideInfo | None, planes: Planes) -> None:

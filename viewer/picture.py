@@ -18,6 +18,7 @@ class Decoded:
     irap: bool
     arrived_us: int  # monotonic clock, when its access unit was complete
     capture_known: bool = True  # false in plain H.265: its times count from the first arrival
+    fps: float = 0.0  # of the source; 0: the stream does not tell
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from daemon.figures import Figures
 from viewer.buffer import LatentBuffer
@@ -22,7 +24,8 @@ from viewer.timeline import Stamped
 
 
 class Pipeline:
-    """Give access units to `decoding`; the pictures come out of the sinks of the configuration.
+    """Give access units to `decoding`; the pictures come out of the sinks of the configuration,
+    and of `more`.
 
     Raises UsageError when a sink cannot be opened.
     """
@@ -33,6 +36,7 @@ class Pipeline:
         figures: Figures,
         restorers: Restorers,
         page: WebPage | None,
+        more: Sequence[Sink[Shown]] = (),
     ) -> None:
         self._config = config
         self._figures = figures
@@ -40,7 +44,7 @@ class Pipeline:
         self._failure: asyncio.Future[None] = self._loop.create_future()
         live, waits = config.listen is not None, config.keeps_every_frame
         with ExitStack() as opened:
-            self._sinks = self._open_sinks(opened, page)
+            self._sinks = self._open_sinks(opened, page, more)
             self._stream_record = self._open_stream_record(opened)
             opened.pop_all()
         self._buffer = LatentBuffer(
@@ -112,12 +116,17 @@ class Pipeline:
         if discard:
             self.abandon()
         self.drain()
-        for sink in self._sinks:
-            sink.close()
+        threads: list[SinkThread[Any]] = [*self._sinks]
         if self._stream_record is not None:
-            self._stream_record.close()
+            threads.append(self._stream_record)
+        for thread in threads:
+            thread.end()  # all at once: one that hangs is no reason for the others to wait
+        for thread in threads:
+            thread.close()
 
-    def _open_sinks(self, opened: ExitStack, page: WebPage | None) -> list[SinkThread[Shown]]:
+    def _open_sinks(
+        self, opened: ExitStack, page: WebPage | None, more: Sequence[Sink[Shown]]
+    ) -> list[SinkThread[Shown]]:
         config = self._config
         sinks: list[SinkThread[Shown]] = []
         if config.record is not None:
@@ -127,12 +136,14 @@ class Pipeline:
                 self._figures,
                 monotonic_us,
                 persists=config.listen is not None,
+                split=config.record_split,
             )
             sinks.append(self._thread(opened, record))
         if config.log_frames is not None:
             sinks.append(self._thread(opened, FrameLog(config.log_frames)))
         if page is not None:
             sinks.append(self._thread(opened, page))
+        sinks += [self._thread(opened, sink) for sink in more]
         return sinks
 
     def _open_stream_record(self, opened: ExitStack) -> SinkThread[Stamped] | None:
@@ -140,7 +151,8 @@ class Pipeline:
         if path is None:
             return None
         live = self._config.listen is not None
-        record = StreamRecord(path, self._figures, monotonic_us, persists=live)
+        split = self._config.record_split
+        record = StreamRecord(path, self._figures, monotonic_us, persists=live, split=split)
         thread: SinkThread[Stamped] = SinkThread(
             record, self._figures, waits=self._config.keeps_every_frame
         )

@@ -36,12 +36,24 @@ class Restorers:
         opener: Opener = open_restorer,
     ) -> None:
         self._engine = engine
+        self._fidelity = fidelity
         self._open = partial(opener, threads=threads, fidelity=fidelity)
         self._network_id: bytes | None = None
         self._restorer: Restorer | None = None
         if engine != AUTO:
             for network_id in installed_network_ids() or (SOME_NETWORK,):
                 self._open(engine, network_id)
+
+    @property
+    def fidelity(self) -> float:
+        """From 0, closest to the source, to 1, best looking."""
+        return self._fidelity
+
+    def set_fidelity(self, fidelity: float) -> None:
+        """Holds from the next picture on; callable from any thread."""
+        self._fidelity = fidelity
+        if self._restorer is not None:
+            self._restorer.fidelity = fidelity
 
     def for_network(self, network_id: bytes) -> tuple[Restorer, bool]:
         """The restorer, and whether it is another one than for the picture before."""
@@ -53,6 +65,7 @@ class Restorers:
         else:
             event(_log, "plain upscaling", level=logging.WARNING, reason=restorer.reason)
         self._network_id, self._restorer = network_id, restorer
+        restorer.fidelity = self._fidelity  # it may have been set while this one was opened
         return restorer, True
 
     @cached_property
