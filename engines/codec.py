@@ -108,9 +108,16 @@ class Restorer(Half):
         return frames
 
     def _restore_batch(self, latents: Sequence[Latent]) -> list[Frame]:
+        """The latents are expanded into the runtime's input, and the frames are its output: the
+        planes of both are copied nowhere in between."""
         first = latents[0]
-        planes = [_expand(latent) for latent in latents]
-        inputs = {name: np.stack([p[i] for p in planes])[:, None] for i, name in enumerate("yuv")}
+        inputs = {
+            name: np.empty((len(latents), 1, *plane.shape), np.float32)
+            for name, plane in zip("yuv", first.planes.channels, strict=True)
+        }
+        for place, latent in enumerate(latents):
+            for i, (name, plane) in enumerate(zip("yuv", latent.planes.channels, strict=True)):
+                latent.codebook.expand(i, plane, inputs[name][place, 0])
         inputs["condition"] = np.stack(
             [condition_vector(la.qp, la.scale, la.codebook.bits, self.fidelity) for la in latents]
         )
