@@ -13,7 +13,7 @@ from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
-from daemon.state import open_state
+from daemon.state import default_folder, open_state
 from engines.codec import installed_network_ids
 from link.errors import LinkError
 from link.identity import short
@@ -28,6 +28,7 @@ from viewer.progress import show_progress
 from viewer.receive import Reception
 from viewer.restorers import Restorers
 from viewer.sinks.web import WebPage
+from viewer.speed_book import FILE_NAME, SpeedBook
 
 FIGURES_PREFIX = "denc_view"
 
@@ -41,7 +42,11 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     """
     figures = Figures()
     restorers = Restorers(
-        config.engine, threads=config.threads or _cores(), fidelity=config.fidelity
+        config.engine,
+        threads=config.threads or _cores(),
+        fidelity=config.fidelity,
+        book=SpeedBook((config.state or default_folder()) / FILE_NAME),
+        waits=config.keeps_every_frame,
     )
     file = StreamFile(config.input) if config.input else None
     async with (

@@ -56,13 +56,15 @@ class Reconstruction:
 
     def _run(self) -> None:
         while batch := self._buffer.take():
-            restorer, is_new = self._restorers.for_network(batch[0].network_id)
+            restorer, is_new = self._restorers.for_picture(batch[0], self._buffer.pace)
             if is_new:
                 self._buffer.forget_cost()
                 self._as_they_came = False
-            if batch[0].latent.scale == 1 and self._too_slow():
+            adapts = self._restorers.adapts
+            if batch[0].latent.scale == 1 and not adapts and self._too_slow():
                 restorer = self._restorers.plain
             self._figures.set("engine", restorer.name)
+            self._figures.set("engine_reason", self._restorers.reason)
             started = time.perf_counter()
             frames, restorer = self._restore(restorer, batch)
             duration_s = time.perf_counter() - started
@@ -79,7 +81,8 @@ class Reconstruction:
         return self._as_they_came
 
     def _restore(self, restorer: Restorer, batch: list[Decoded]) -> tuple[list[Frame], Restorer]:
-        """A network that fails gives way to plain upscaling; a picture that fails there is lost."""
+        """A network that fails gives way to the next one, at last to plain upscaling; a picture
+        that fails there is lost."""
         try:
             return restorer.restore([picture.latent for picture in batch]), restorer
         except Exception as error:  # a runtime may raise anything; the viewer must stay up
@@ -87,9 +90,10 @@ class Reconstruction:
                 self._figures.add("frames_lost", len(batch))
                 event(_log, "cannot be restored", level=logging.DEBUG, reason=str(error))
                 return [], restorer
-            plain = self._restorers.give_up(error)
-        self._figures.set("engine", plain.name)
-        return self._restore(plain, batch)
+            other = self._restorers.give_up(error)
+            self._buffer.forget_cost()
+        self._figures.set("engine", other.name)
+        return self._restore(other, batch)
 
     def _hand_on(self, picture: Decoded, frame: Frame, engine: str) -> None:
         shown_us = self._unix()
