@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from link.peer_clock import ClockEstimate, SentReport
+
 
 @dataclass(frozen=True)
 class SenderStats:
@@ -38,3 +40,5 @@ class ReceiverStats:
     rtt_ms: float | None
     queue_units: int
     datagrams_refused: int  # garbage, forged, or from strangers
+    clock: ClockEstimate | None = None  # of the sender
+    sent: SentReport | None = None

@@ -74,7 +74,7 @@ async def _listen(
     figures: Figures,
     stop: asyncio.Event,
 ) -> None:
-    reception = Reception(pipeline.decoding, figures)
+    reception = Reception(pipeline.decoding, figures, pipeline.latency)
     state = open_state(config.state)
     identity = state.identity()
     pairing = Pairing(state, identity.fingerprint, first_may_pair=config.token is None)
