@@ -3,11 +3,12 @@
     denc-bench soak [--seconds 600] [--size 320x180] [--fps 12.5] [--json FILE] [--plot FILE.png]
 
 Resident memory of each program, and the viewer's latency (p50 over a minute), every few seconds;
-the slope is a straight line through the second half. Linux only.
+the slope is a straight line through the second half. At the end where the time of a picture went
+in the last minute. Linux only.
 
 The JSON file: {"seconds", "size", "fps", "samples": [{"at_s", "streamer_mib", "viewer_mib",
 "latency_ms"}, ...], "slope_mib_per_min": {"streamer", "viewer"}, "frames": {"shown", "dropped",
-"lost"}}; latency is null while nothing is shown.
+"lost"}, "stages": {"sender_ms": {"p50", "p95"}, ...}}; latency is null while nothing is shown.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ from matplotlib.figure import Figure
 from benches import BenchError
 from benches.demo.processes import Daemon, free_port
 from streamer.sources.open import DEMO
+from viewer.latency import STAGE_FIGURES
 
 EVERY_S = 5.0
+STAGES = (*STAGE_FIGURES, "sink_ms")
 MIB = 1024 * 1024
 
 
@@ -61,10 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
         "viewer": _slope([(s.at_s, s.viewer_mib) for s in samples]),
     }
     frames = {name: figures.get(f"frames_{name}", 0) for name in ("shown", "dropped", "lost")}
+    stages = {name: figures[name] for name in STAGES if name in figures}
     last = samples[-1]
     print(f"{last.at_s:.0f} s of {arguments.size} at {arguments.fps:g} frames/s: {frames}")
     print(f"denc-stream {last.streamer_mib:.0f} MiB, {slopes['streamer']:+.2f} MiB a minute")
     print(f"denc-view {last.viewer_mib:.0f} MiB, {slopes['viewer']:+.2f} MiB a minute")
+    print("where the time goes, ms (p95):", ", ".join(map(_stage, stages.items())))
     if arguments.json:
         document = {
             "seconds": arguments.seconds,
@@ -73,10 +78,11 @@ def run(arguments: argparse.Namespace) -> int:
             "samples": [asdict(sample) for sample in samples],
             "slope_mib_per_min": slopes,
             "frames": frames,
+            "stages": stages,
         }
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.plot:
-        _draw(samples, arguments.plot)
+        _draw(samples, stages, arguments.plot)
     return 0
 
 
@@ -131,9 +137,20 @@ def _slope(points: Sequence[tuple[float, float]]) -> float:
     return 60 * float(np.polyfit(at_s, mib, 1)[0])
 
 
-def _draw(samples: Sequence[Sample], path: Path) -> None:
-    figure = Figure(figsize=(9, 3.2))
-    memory, latency = figure.subplots(1, 2)
+def _stage(stage: tuple[str, dict[str, float]]) -> str:
+    name, value = stage
+    return f"{name.removesuffix('_ms')} {value['p50']:.1f} ({value['p95']:.1f})"
+
+
+def _draw(samples: Sequence[Sample], stages: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    figure = Figure(figsize=(12, 3.2))
+    memory, latency, where = figure.subplots(1, 3)
+    names = [name.removesuffix("_ms").replace("_", " ") for name in stages][::-1]
+    values = list(stages.values())[::-1]
+    where.barh(names, [value["p95"] for value in values], color="#f8bbd0", label="p95")
+    where.barh(names, [value["p50"] for value in values], color="#c2185b", label="p50")
+    where.set_title("where the time goes, ms")
+    where.legend(frameon=False)
     minutes = [sample.at_s / 60 for sample in samples]
     lines: dict[str, Callable[[Sample], float | None]] = {
         "denc-stream": lambda sample: sample.streamer_mib,
@@ -150,6 +167,7 @@ def _draw(samples: Sequence[Sample], path: Path) -> None:
     latency.set_title("latency, ms (p50 over a minute)")
     for axis in (memory, latency):
         axis.set_xlabel("minutes")
+    for axis in figure.axes:
         axis.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(path, dpi=110)

@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     work.add_argument(
         "--engine",
         metavar="NAME",
-        help="default: auto = the stream's partner network, or plain upscaling",
+        help="default: auto = the best network for the stream that holds its frame rate here",
     )
     work.add_argument(
         "--fidelity",

@@ -21,6 +21,9 @@ from daemon.figures import Figures
 from link.peer_clock import ClockEstimate, SentReport
 from viewer.timeline import RTP_CLOCK_HZ, RTP_MODULUS, Stamped
 
+STAGE_FIGURES = (
+    "sender_ms", "path_ms", "jitter_buffer_ms", "decode_ms", "wait_ms", "restore_ms",
+)  # fmt: skip
 SENDER_MAX_US = 10_000_000  # more is another clock than the one that stamps pictures
 
 

@@ -22,14 +22,12 @@ from engines.frame import Frame, Planes
 from streamer.config import StreamerConfig
 from tests.net import time_code
 from viewer.config import ViewerConfig
+from viewer.latency import STAGE_FIGURES
 from viewer.picture import Shown
 
 WIDTH, HEIGHT, FPS = 320, 180, 12.5
 SECONDS, WARM_UP = 8.0, 25  # frames
 LATENCY_MAX_MS = 120.0  # beside one inference
-STAGES = (
-    "sender_ms", "path_ms", "jitter_buffer_ms", "decode_ms", "wait_ms", "restore_ms",
-)  # fmt: skip
 TRIES = 3
 STALL_MAX_MS = 25.0  # of a thread that only sleeps: the machine itself stands still
 
@@ -171,5 +169,5 @@ async def test_latency_by_burnt_in_numbers_is_short_and_what_the_viewer_tells(
     by_numbers_ms, told_ms = map(statistics.median, (run.latencies_ms, run.told_ms))
     assert abs(by_numbers_ms - told_ms) <= abs(offset_ms) + run.stall_ms + 5
     # and its stages add up to it
-    stages_ms = sum(run.p50(name) for name in STAGES)
+    stages_ms = sum(run.p50(name) for name in STAGE_FIGURES)
     assert stages_ms == pytest.approx(told_ms, rel=0.35, abs=10)
