@@ -8,6 +8,7 @@ NACK, PLI, receiver reports <--------------+
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import astuple, replace
@@ -22,6 +23,7 @@ from link.fec_decoder import FecDecoder
 from link.history import parse_rtx
 from link.jitter import JitterBuffer, JitterCounts
 from link.packet import MediaPacket
+from link.peer_clock import PeerClock, SentReport
 from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import ReceiverStats
@@ -66,6 +68,8 @@ class MediaReceiver:
         self._repair_us = 0  # arrival of the last repair packet
         self._earlier = JitterCounts()  # of sources before the present one
         self._statistics = reports.ReceptionStatistics()
+        self._clock = PeerClock()
+        self._sent: SentReport | None = None
         self._arrivals = ArrivalLog()
         self._arrivals_us = 0  # when they were reported last
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
@@ -119,6 +123,8 @@ class MediaReceiver:
             queue_units=len(self._units),
             datagrams_refused=self._transport.datagrams_refused,
             packets_repaired=self._repaired,
+            clock=self._clock.estimate(),
+            sent=self._sent,
         )
 
     async def wait_closed(self) -> str:
@@ -164,9 +170,17 @@ class MediaReceiver:
     def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None:
         for packet in packets:
             if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._media_ssrc:
-                self._statistics.add_sender_report(packet.sender_info.ntp_timestamp, now_us)
+                self._on_sender_report(packet, now_us)
             elif isinstance(packet, RtcpByePacket) and self._concerns_us(packet):
                 self.end("the sender said goodbye")
+
+    def _on_sender_report(self, packet: RtcpSrPacket, now_us: int) -> None:
+        info = packet.sender_info
+        self._statistics.add_sender_report(info.ntp_timestamp, now_us)
+        self._sent = SentReport(reports.unix_time(info.ntp_timestamp), info.rtp_timestamp)
+        if self._transport.rtt_us is not None:
+            here_us = time.time_ns() // 1000 - (monotonic_us() - now_us)
+            self._clock.add(self._sent.unix_us, here_us, self._transport.rtt_us)
 
     def on_feedback(self, feedback: Feedback, now_us: int) -> None:
         """Nothing is sent that it could be about."""

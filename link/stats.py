@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from link.peer_clock import ClockEstimate, SentReport
+
 
 @dataclass(frozen=True)
 class SenderStats:
@@ -40,3 +42,5 @@ class ReceiverStats:
     queue_units: int
     datagrams_refused: int  # garbage, forged, or from strangers
     packets_repaired: int = 0  # restored by forward error correction, without being asked for
+    clock: ClockEstimate | None = None  # of the sender
+    sent: SentReport | None = None

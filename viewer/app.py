@@ -13,7 +13,7 @@ from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
-from daemon.state import open_state
+from daemon.state import default_folder, open_state
 from engines.codec import installed_network_ids
 from link.errors import LinkError
 from link.identity import short
@@ -30,6 +30,7 @@ from viewer.reach import draw_qr, from_elsewhere, link
 from viewer.receive import Reception
 from viewer.restorers import Restorers
 from viewer.sinks.web import WebPage
+from viewer.speed_book import FILE_NAME, SpeedBook
 from viewer.state_line import show_state
 from viewer.summary import live_line
 
@@ -45,7 +46,11 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     """
     figures = Figures()
     restorers = Restorers(
-        config.engine, threads=config.threads or _cores(), fidelity=config.fidelity
+        config.engine,
+        threads=config.threads or _cores(),
+        fidelity=config.fidelity,
+        book=SpeedBook((config.state or default_folder()) / FILE_NAME),
+        waits=config.keeps_every_frame,
     )
     file = StreamFile(config.input) if config.input else None
     async with (
@@ -74,7 +79,7 @@ async def _listen(
     figures: Figures,
     stop: asyncio.Event,
 ) -> None:
-    reception = Reception(pipeline.decoding, figures)
+    reception = Reception(pipeline.decoding, figures, pipeline.latency)
     state = open_state(config.state)
     identity = state.identity()
     pairing = Pairing(state, identity.fingerprint, first_may_pair=config.token is None)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from statistics import median_low
 
 from viewer.clock import Clock
+from viewer.pace import Pace
 from viewer.picture import Decoded
 
 CAPACITY = 32  # pictures; the budget is reached long before, unless nothing is being restored
@@ -79,25 +80,30 @@ class LatentBuffer:
             return batch
 
     @property
+    def pace(self) -> Pace:
+        """Of the last pictures, once there are enough of them."""
+        with self._changed:
+            return Pace(
+                self._cost_us if len(self._costs_us) == COST_SAMPLES else 0.0,
+                median_low(self._spacing_us) if len(self._spacing_us) > COST_SAMPLES else 0.0,
+            )
+
+    @property
     def falls_behind(self) -> bool:
         """Whether restoring takes longer than the pictures are apart, where that matters."""
-        with self._changed:
-            enough = len(self._costs_us) == COST_SAMPLES and len(self._spacing_us) > COST_SAMPLES
-            return (
-                enough
-                and self._budget_us is not None
-                and self._cost_us > median_low(self._spacing_us)
-            )
+        return self._budget_us is not None and self.pace.load > 1
 
     def measured(self, pictures: int, duration_us: float) -> None:
         """Restoring that many pictures took so long."""
-        self._costs_us.append(duration_us / pictures)
-        self._cost_us = median_low(self._costs_us)
+        with self._changed:
+            self._costs_us.append(duration_us / pictures)
+            self._cost_us = median_low(self._costs_us)
 
     def forget_cost(self) -> None:
         """Another network restores from here on."""
-        self._costs_us.clear()
-        self._cost_us = 0.0
+        with self._changed:
+            self._costs_us.clear()
+            self._cost_us = 0.0
 
     def close(self, *, discard: bool) -> None:
         """No more pictures. What waits still comes out, unless it is to be discarded."""

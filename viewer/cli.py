@@ -144,8 +144,8 @@ def parser() -> argparse.ArgumentParser:
     work.add_argument(
         "--engine",
         metavar="NAME",
-        help="the network; `plain` is none (default: auto, the stream's partner network,\n"
-        "or plain upscaling where it is not installed)",
+        help="the network; `plain` is none (default: auto, the best one for the stream that\n"
+        "holds its frame rate here, at last plain upscaling)",
     )
     work.add_argument(
         "--fidelity",

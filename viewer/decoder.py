@@ -116,6 +116,7 @@ class StreamDecoder:
             arrived_us=stamped.unit.received_us,
             capture_known=stamped.info is not None,
             fps=0.0 if info is None else info.fps,
+            decoded_us=self._clock(),
         )
 
     def _tell(self, info: SideInfo | None, planes: Planes) -> None:

@@ -12,6 +12,7 @@ from viewer.buffer import LatentBuffer
 from viewer.clock import monotonic_us, unix_us
 from viewer.config import ViewerConfig
 from viewer.decode import Decoding
+from viewer.latency import Latency
 from viewer.picture import Shown
 from viewer.reconstruct import Reconstruction
 from viewer.restorers import Restorers
@@ -42,6 +43,7 @@ class Pipeline:
         self._figures = figures
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[None] = self._loop.create_future()
+        self.latency = Latency(figures)
         live, waits = config.listen is not None, config.keeps_every_frame
         with ExitStack() as opened:
             self._sinks = self._open_sinks(opened, page, more)
@@ -62,6 +64,7 @@ class Pipeline:
             monotonic=monotonic_us,
             unix=unix_us,
             live=live,
+            latency=self.latency,
         )
         self.decoding = Decoding(
             received=self._received,
@@ -71,6 +74,7 @@ class Pipeline:
             monotonic=monotonic_us,
             unix=unix_us,
             waits=waits,
+            latency=self.latency,
         )
         for name in ("frames_received", "frames_shown", "frames_dropped", "frames_lost"):
             figures.add(name, 0)

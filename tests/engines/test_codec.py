@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from engines.codebook import Codebook
 from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame, Planes
 from engines.latent import Latent, latent_size, padding_multiple
+from engines.runtimes import Array
+from engines.runtimes.onnx import OnnxRuntime
 from engines.scale import choose_scale
 from engines.weight_store import MANIFEST, NO_NETWORK, WEIGHTS_FOLDER, WeightStore
 
@@ -66,6 +69,34 @@ def test_batch_gives_the_same_pictures_as_one_by_one() -> None:
     for latent, frame in zip(latents, together, strict=True):
         (alone,) = restorer.restore([latent])
         assert np.abs(alone.planes.y.astype(int) - frame.planes.y).max() <= 1
+
+
+class Watched(OnnxRuntime):
+    """Keeps what went in and what came out."""
+
+    inputs: Mapping[str, Array]
+    outputs: tuple[Array, ...]
+
+    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+        self.inputs, self.outputs = inputs, super().run(inputs)
+        return self.outputs
+
+
+def test_planes_are_copied_nowhere_around_the_runtime() -> None:
+    encoder = codec.open_encoder("auto", threads=2)
+    restorer = codec.open_restorer("auto", encoder.network_id, threads=2)
+    seen: list[Watched] = []
+    restorer.run_on(lambda store, threads: seen.append(Watched(store, threads)) or seen[-1])  # type: ignore[func-returns-value]
+    latents = [encoder.encode(photo(160, 96, n), scale=2, bits=8) for n in range(2)]
+    frames = restorer.restore(latents)
+    for name in "yuv":  # as ONNX Runtime takes them without a copy
+        assert seen[0].inputs[name].flags.c_contiguous
+        assert seen[0].inputs[name].dtype == np.float32
+    for output in seen[0].outputs:
+        assert not output.flags.owndata, "ONNX Runtime copied what it gave out"
+    for number, frame in enumerate(frames):
+        for plane, output in zip(frame.planes.channels, seen[0].outputs, strict=True):
+            assert np.shares_memory(plane, output[number])
 
 
 def test_fidelity_chooses_between_close_and_good_looking() -> None:
@@ -138,6 +169,24 @@ def damage(path: Path, how: str) -> None:
     else:
         data[len(data) // 3] ^= 4
         path.write_bytes(data)
+
+
+def test_partners_are_told_the_best_first_whatever_their_place_in_the_manifest(
+    copied: Path,
+) -> None:
+    network_id = codec.open_encoder("auto", threads=1).network_id
+    manifest = json.loads((copied / MANIFEST).read_text())
+    networks = manifest["networks"]
+    networks["dear"] = networks["lite"] | {"kmacs_per_pixel": 130}
+    unknown = {k: v for k, v in networks["lite"].items() if k != "kmacs_per_pixel"}
+    networks["unknown"] = unknown
+    (copied / MANIFEST).write_text(json.dumps(manifest))
+    partners = codec.partners_of(network_id)
+    assert [(p.name, p.kmacs_per_pixel) for p in partners] == [
+        ("dear", 130), ("lite", 13.3), ("unknown", 0),
+    ]  # fmt: skip
+    assert partners[0].digest in manifest["networks"]["lite"]["weights"]["sha256"]
+    assert codec.partners_of(b"\x01" * 8) == ()
 
 
 @pytest.mark.parametrize("how", ["missing", "cut", "flipped"])

@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from made_pictures import shown
+from made_pictures import decoded, shown
 from made_streams import coded, frame, stream_file
 from screen import XVFB, Screen, screen
 
@@ -23,6 +23,7 @@ from daemon.errors import UsageError
 from daemon.figures import Figures
 from engines.codec import PLAIN, Restorer
 from engines.frame import Planes, planes_to_video_frame
+from viewer.pace import Pace
 from viewer.restorers import Restorers
 from viewer.sinks.snapshot import save_snapshot
 
@@ -241,7 +242,7 @@ def test_fidelity_is_turned_while_running() -> None:
         return Restorer(PLAIN, None, threads, "as asked for", fidelity)
 
     restorers = Restorers(PLAIN, threads=1, fidelity=0.5, opener=opener)
-    first, _ = restorers.for_network(bytes(8))
+    first, _ = restorers.for_picture(decoded(0, network_id=bytes(8)), Pace())
     restorers.set_fidelity(0.8)
-    other, _ = restorers.for_network(bytes([1] * 8))
-    assert (restorers.fidelity, first.fidelity, other.fidelity) == (0.8, 0.8, 0.8)
+    other, _ = restorers.for_picture(decoded(1, network_id=bytes([1] * 8)), Pace())
+    assert (restorers.fidelity, first.fidelity, other.fidelity) == (0.8, 0.5, 0.8)
