@@ -59,6 +59,7 @@ class Restorers:
         self.reason = ""  # why this engine
         self._engine = engine
         self._threads = threads
+        self._fidelity = fidelity
         self._open = partial(opener, threads=threads, fidelity=fidelity)
         self._partners, self._book, self._clock = partners, book or SpeedBook(), clock
         self._waits = waits
@@ -71,31 +72,24 @@ class Restorers:
                 self._open(engine, network_id)
 
     @property
+    def fidelity(self) -> float:
+        """From 0, closest to the source, to 1, best looking."""
+        return self._fidelity
+
+    def set_fidelity(self, fidelity: float) -> None:
+        """Holds from the next picture on; callable from any thread."""
+        self._fidelity = fidelity
+
+    @property
     def adapts(self) -> bool:
         """Whether an engine that is too slow is replaced here."""
         return self._auto is not None
 
     def for_picture(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
         """The restorer, and whether it is another one than for the picture before."""
-        network_id, size = picture.network_id, picture.latent.shape
-        if self._restorer is None or network_id != self._network_id:
-            self._network_id, self._size = network_id, size
-            self._restorer = self._begin(picture)
-            return self._restorer, True
-        if size != self._size and self._auto is not None:
-            is_same_source, self._size = size[1:] == self._size[1:], size
-            if is_same_source:
-                self._auto.rescale(picture.latent)
-            else:
-                self._restorer = self._begin(picture)
-            return self._restorer, True
-        if self._auto is not None and not self._waits:
-            other = self._auto.next(picture.latent, pace)
-            if other is not None:
-                self._restorer, self.reason = other, self._auto.reason
-                return other, True
-            self.reason = self._auto.reason
-        return self._restorer, False
+        restorer, is_new = self._chosen(picture, pace)
+        restorer.fidelity = self._fidelity
+        return restorer, is_new
 
     @cached_property
     def plain(self) -> Restorer:
@@ -117,6 +111,27 @@ class Restorers:
         what = "plain upscaling" if self._restorer.name == PLAIN else "another engine"
         event(_log, what, level=logging.ERROR, engine=self._restorer.name, reason=self.reason)
         return self._restorer
+
+    def _chosen(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
+        network_id, size = picture.network_id, picture.latent.shape
+        if self._restorer is None or network_id != self._network_id:
+            self._network_id, self._size = network_id, size
+            self._restorer = self._begin(picture)
+            return self._restorer, True
+        if size != self._size and self._auto is not None:
+            is_same_source, self._size = size[1:] == self._size[1:], size
+            if is_same_source:
+                self._auto.rescale(picture.latent)
+            else:
+                self._restorer = self._begin(picture)
+            return self._restorer, True
+        if self._auto is not None and not self._waits:
+            other = self._auto.next(picture.latent, pace)
+            if other is not None:
+                self._restorer, self.reason = other, self._auto.reason
+                return other, True
+            self.reason = self._auto.reason
+        return self._restorer, False
 
     def _begin(self, picture: Decoded) -> Restorer:
         network_id = picture.network_id
