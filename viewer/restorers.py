@@ -77,7 +77,7 @@ class Restorers:
         return self._fidelity
 
     def set_fidelity(self, fidelity: float) -> None:
-        """Holds from the next batch on: it is an input of the network. Callable from any thread."""
+        """Holds from the next picture on; callable from any thread."""
         self._fidelity = fidelity
 
     @property
@@ -90,27 +90,6 @@ class Restorers:
         restorer, is_new = self._chosen(picture, pace)
         restorer.fidelity = self._fidelity
         return restorer, is_new
-
-    def _chosen(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
-        network_id, size = picture.network_id, picture.latent.shape
-        if self._restorer is None or network_id != self._network_id:
-            self._network_id, self._size = network_id, size
-            self._restorer = self._begin(picture)
-            return self._restorer, True
-        if size != self._size and self._auto is not None:
-            is_same_source, self._size = size[1:] == self._size[1:], size
-            if is_same_source:
-                self._auto.rescale(picture.latent)
-            else:
-                self._restorer = self._begin(picture)
-            return self._restorer, True
-        if self._auto is not None and not self._waits:
-            other = self._auto.next(picture.latent, pace)
-            if other is not None:
-                self._restorer, self.reason = other, self._auto.reason
-                return other, True
-            self.reason = self._auto.reason
-        return self._restorer, False
 
     @cached_property
     def plain(self) -> Restorer:
@@ -132,6 +111,27 @@ class Restorers:
         what = "plain upscaling" if self._restorer.name == PLAIN else "another engine"
         event(_log, what, level=logging.ERROR, engine=self._restorer.name, reason=self.reason)
         return self._restorer
+
+    def _chosen(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
+        network_id, size = picture.network_id, picture.latent.shape
+        if self._restorer is None or network_id != self._network_id:
+            self._network_id, self._size = network_id, size
+            self._restorer = self._begin(picture)
+            return self._restorer, True
+        if size != self._size and self._auto is not None:
+            is_same_source, self._size = size[1:] == self._size[1:], size
+            if is_same_source:
+                self._auto.rescale(picture.latent)
+            else:
+                self._restorer = self._begin(picture)
+            return self._restorer, True
+        if self._auto is not None and not self._waits:
+            other = self._auto.next(picture.latent, pace)
+            if other is not None:
+                self._restorer, self.reason = other, self._auto.reason
+                return other, True
+            self.reason = self._auto.reason
+        return self._restorer, False
 
     def _begin(self, picture: Decoded) -> Restorer:
         network_id = picture.network_id

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from benches import BenchError
 from benches.timing.stages import BITS, FPS, THREADS, Setting, opened
@@ -65,12 +66,11 @@ class SlowRun:
 
     @property
     def slope_ms_per_min(self) -> float:
-        """Of the latency, after the first second: 0 is flat."""
+        """Of the latency, after the first second: 0 is flat. The median slope of all pairs
+        (Theil and Sen), which single late pictures do not move."""
         points = [point for point in self.latencies_ms if point[0] > 1]
-        if len(points) < 2:
-            return 0.0
-        seconds, latencies = zip(*points, strict=True)
-        return 60 * statistics.linear_regression(seconds, latencies).slope
+        slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if b[0] > a[0]]
+        return 60 * statistics.median(slopes) if slopes else 0.0
 
 
 def coded_units(setting: Setting) -> tuple[bytes, list[AccessUnit]]:

@@ -29,6 +29,7 @@ WIDTH, HEIGHT, FPS = 320, 180, 12.5
 SECONDS, WARM_UP = 8.0, 25  # frames
 LATENCY_MAX_MS = 120.0  # beside one inference
 TRIES = 3
+RTP_TICK_US = 12
 STALL_MAX_MS = 25.0  # of a thread that only sleeps: the machine itself stands still
 
 
@@ -103,6 +104,7 @@ class Pulse:
 class Run:
     latencies_ms: list[float]  # by the burnt-in numbers
     told_ms: list[float]  # by the viewer
+    captured_us: list[tuple[int, int]]  # of the burnt-in number, and as the stream tells
     figures: Figures
     stall_ms: float
 
@@ -137,10 +139,11 @@ async def run_both(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         stall_ms = pulse.stop()
         stop.set()
         await asyncio.wait_for(viewing, 30)
-    seen = SEEN[WARM_UP:]
+    seen = [(at_us, n, shown) for at_us, n, shown in SEEN[WARM_UP:] if n is not None]
     return Run(
-        [(at_us - camera.made_us[n]) / 1e3 for at_us, n, _ in seen if n is not None],
-        [shown.latency_us / 1e3 for _, n, shown in seen if n is not None],
+        [(at_us - camera.made_us[n]) / 1e3 for at_us, n, _ in seen],
+        [shown.latency_us / 1e3 for _, _, shown in seen],
+        [(camera.made_us[n], shown.frame.captured_us) for _, n, shown in seen],
         figures,
         stall_ms,
     )
@@ -153,21 +156,28 @@ async def test_latency_by_burnt_in_numbers_is_short_and_what_the_viewer_tells(
         folder = tmp_path / str(attempt)
         folder.mkdir()
         run = await run_both(folder, monkeypatch)
+        check_truth(run)
         p95_ms = float(np.percentile(run.latencies_ms, 95)) if run.latencies_ms else float("inf")
         if p95_ms <= LATENCY_MAX_MS + run.p50("restore_ms"):
             break
         if attempt == TRIES - 1 and run.stall_ms > STALL_MAX_MS:
             pytest.skip(f"the machine is too busy: sleeping takes {run.stall_ms:.0f} ms too long")
     assert p95_ms <= LATENCY_MAX_MS + run.p50("restore_ms")
-    assert len(run.latencies_ms) > SECONDS * FPS / 2, "the numbers can be read"
-    # the viewer says what the numbers say, within the clocks' uncertainty
+    assert len(run.latencies_ms) > SECONDS * FPS / 2, "pictures are shown, and can be read"
+    stages_ms = sum(run.p50(name) for name in STAGE_FIGURES)
+    assert stages_ms == pytest.approx(statistics.median(run.told_ms), rel=0.35, abs=10)
+
+
+def check_truth(run: Run) -> None:
+    """What the viewer says is what the numbers say, however busy the machine is."""
+    wrong_us = [abs(made_us - told_us) for made_us, told_us in run.captured_us]
+    assert max(wrong_us, default=0) <= 2 * RTP_TICK_US
     snapshot = run.figures.snapshot()
     offset_ms, uncertainty_ms = snapshot["clock_offset_ms"], snapshot["clock_uncertainty_ms"]
     assert isinstance(offset_ms, float)
     assert isinstance(uncertainty_ms, float)
     assert abs(offset_ms) <= uncertainty_ms + 2 * run.stall_ms + 2  # it is one clock
-    by_numbers_ms, told_ms = map(statistics.median, (run.latencies_ms, run.told_ms))
-    assert abs(by_numbers_ms - told_ms) <= abs(offset_ms) + run.stall_ms + 5
-    # and its stages add up to it
-    stages_ms = sum(run.p50(name) for name in STAGE_FIGURES)
-    assert stages_ms == pytest.approx(told_ms, rel=0.35, abs=10)
+    differences_ms = [a - b for a, b in zip(run.latencies_ms, run.told_ms, strict=True)]
+    if differences_ms:  # of the way from the restorer into the sink
+        assert -abs(offset_ms) - 1 <= statistics.median(differences_ms)
+        assert statistics.median(differences_ms) <= abs(offset_ms) + run.stall_ms + 5

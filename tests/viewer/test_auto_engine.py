@@ -19,7 +19,7 @@ from viewer.restorers import Restorers
 from viewer.speed_book import SpeedBook
 
 NETWORK = b"\1" * 8
-SPACING_US = 40_000.0
+SPACING_US = 400_000.0  # of which a busy machine leaves enough
 BEST, CHEAP = Partner("best", "aa", 30.0), Partner("cheap", "bb", 13.0)
 
 
@@ -37,6 +37,11 @@ class Made(Restorer):
             raise RuntimeError(self.error)
         time.sleep(self.takes_s)
         return super().restore(latents)
+
+
+def probes() -> list[threading.Thread]:
+    """What is tried in the background right now."""
+    return [thread for thread in threading.enumerate() if thread.name == "probe"]
 
 
 class Bench:
@@ -71,6 +76,8 @@ class Bench:
         for _ in range(round(seconds * 25)):
             names.append(self.one(Pace(load * SPACING_US, SPACING_US)))
             self.now_us += 40_000
+            if probes():
+                time.sleep(0.002)  # a loop that never waits would slow down what is timed
         return names
 
     def one(self, pace: Pace = Pace(), scale: int = 2) -> str:  # noqa: B008 - frozen
@@ -79,9 +86,8 @@ class Bench:
 
     def probed(self) -> None:
         """Wait for what is tried in the background."""
-        for thread in threading.enumerate():
-            if thread.name == "probe":
-                thread.join(10)
+        for thread in probes():
+            thread.join(10)
 
     def _open(self, engine: str, network_id: bytes, *, threads: int, fidelity: float) -> Restorer:
         self.opened.append(engine)
@@ -92,7 +98,7 @@ class Bench:
 
 def test_the_better_network_is_warmed_in_the_background_and_then_taken() -> None:
     bench = Bench()
-    assert set(bench.show(1.2, load=0.3)) == {"cheap"}
+    assert set(bench.show(1.08, load=0.3)) == {"cheap"}
     bench.probed()
     assert set(bench.made["best"].runs) == {"probe"}, "no picture waits for its warming"
     assert bench.show(0.2, load=0.3) == ["best"] * 5
@@ -100,12 +106,13 @@ def test_the_better_network_is_warmed_in_the_background_and_then_taken() -> None
 
 
 def test_a_network_that_cannot_hold_is_refused_with_its_time_and_not_asked_again_soon() -> None:
-    bench = Bench(Made("best", 0.1))
+    bench = Bench(Made("best", 0.6))
     bench.show(1.2, load=0.3)
     bench.probed()
     assert set(bench.show(8, load=0.3)) == {"cheap"}
     assert len(bench.made["best"].runs) <= 6
-    assert "best would take about 10" in bench.restorers.reason
+    assert "best would take about " in bench.restorers.reason
+    assert int(bench.restorers.reason.rsplit(" ", 1)[1]) >= 600
 
 
 def test_multiplications_spare_a_cpu_the_try() -> None:
@@ -147,7 +154,7 @@ def test_what_was_measured_once_is_begun_with(tmp_path: Path) -> None:
     bench = Bench(book=SpeedBook(tmp_path / "speeds.json"))
     bench.show(1.2, load=0.3)
     bench.probed()
-    bench.show(3, load=0.5)
+    bench.show(3, load=0.05)
     again = Bench(book=SpeedBook(tmp_path / "speeds.json"))
     assert again.one() == "best"
     other_threads = Restorers(
@@ -158,6 +165,15 @@ def test_what_was_measured_once_is_begun_with(tmp_path: Path) -> None:
         book=SpeedBook(tmp_path / "speeds.json"),
     )
     assert other_threads.for_picture(decoded(0, network_id=NETWORK), Pace())[0].name == "cheap"
+
+
+def test_fidelity_holds_across_engines() -> None:
+    bench = Bench()
+    bench.show(1.2, load=0.3)
+    bench.restorers.set_fidelity(0.9)
+    bench.probed()
+    assert bench.show(0.1, load=0.3)[-1] == "best"
+    assert bench.made["best"].fidelity == bench.restorers.fidelity == 0.9
 
 
 def test_another_scale_of_the_same_source_keeps_the_engine() -> None:
