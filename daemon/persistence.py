@@ -16,8 +16,8 @@ from daemon.log import event
 from daemon.matroska import has_room
 
 RETRY_US = 2_000_000  # until the disk is tried again
-# What a disk may say for a while: full, a quota, mounted read-only after an error.
-PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+# A disk that is full or read-only, or a folder that is: to be mended while the view goes on.
+PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 WRITE_ERRORS = (OSError, av.FFmpegError, UsageError)
 
 Opened = TypeVar("Opened")

@@ -85,11 +85,11 @@ class ViewerConfig:
         """Whether pictures are for the moment they are shown in."""
         return self.page is not None or self.window or self.v4l2 is not None
 
-    @property
-    def is_seen_elsewhere(self) -> bool:
-        """Whether the pictures still go somewhere once nobody reads them from stdout."""
-        kept = self.record or self.record_stream or self.log_frames
-        return self.is_watched or kept is not None
+    def is_seen_without(self, sink: str) -> bool:
+        """Whether the pictures still go somewhere once `stdout` or the `window` is gone."""
+        sinks = ("record", "record_stream", "log_frames", "window", "v4l2", "stdout")
+        others = [getattr(self, name) for name in sinks if name != sink]
+        return self.page is not None or any(others)
 
     @property
     def figures_port_or_default(self) -> int:

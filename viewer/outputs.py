@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.errors import UsageError
+from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
 from viewer.config import ViewerConfig
 from viewer.picture import Shown
@@ -34,10 +34,12 @@ async def outputs(
 ) -> AsyncIterator[Outputs]:
     """The sinks that the configuration asks for; what they cause to end, they end by `stop`.
 
-    Raises UsageError for one that cannot be opened, with what to do about it.
+    Raises UsageError for one that cannot be opened, with what to do about it, and RunError at the
+    end for one that broke while nothing else showed the pictures.
     """
     loop = asyncio.get_running_loop()
     sinks: Outputs = []
+    broken: list[BaseException] = []
 
     def end() -> None:
         loop.call_soon_threadsafe(stop.set)
@@ -49,12 +51,18 @@ async def outputs(
             opened.callback(letting_go.cancel)
 
             def reader_has_left() -> None:
-                if not config.is_seen_elsewhere:
+                if not config.is_seen_without("stdout"):
                     end()
 
             sinks.append(Y4m(pipe, reader_has_left))
         if config.window:
-            window = await asyncio.to_thread(_window, figures, restorers, end)
+
+            def window_broke(error: BaseException) -> None:
+                if not config.is_seen_without("window"):
+                    broken.append(error)
+                    end()
+
+            window = await asyncio.to_thread(_window, figures, restorers, end, window_broke)
             opened.callback(window.close)
             sinks.append(window)
         if config.v4l2 is not None:
@@ -62,9 +70,16 @@ async def outputs(
             opened.callback(camera.close)
             sinks.append(camera)
         yield sinks
+    if broken:
+        raise RunError(f"the window broke: {broken[0]}")
 
 
-def _window(figures: Figures, restorers: Restorers, end: Callable[[], None]) -> Window:
+def _window(
+    figures: Figures,
+    restorers: Restorers,
+    end: Callable[[], None],
+    broke: Callable[[BaseException], None],
+) -> Window:
     try:
         from viewer.sinks.window import Window
     except ImportError as error:
@@ -72,15 +87,15 @@ def _window(figures: Figures, restorers: Restorers, end: Callable[[], None]) -> 
             f"--window needs SDL, which is not installed here ({error}): pip install "
             "'denc[window]', or watch the page with --web 8890"
         ) from error
-    return Window(figures, restorers, end, Path.cwd())
+    return Window(figures, restorers, end, broke, Path.cwd())
 
 
 @contextmanager
 def _stdout() -> Iterator[Pipe]:
     """The pipe behind stdout; whatever else in this process prints goes to stderr meanwhile."""
-    if sys.stdout.isatty():
+    if sys.stdout is None or sys.stdout.isatty():
         raise UsageError(
-            "--stdout y4m is raw video, not for a terminal: pipe it, such as\n"
+            "--stdout y4m is raw video for a program, not for a terminal: pipe it, such as\n"
             "  denc-view --listen --stdout y4m | ffmpeg -i - out.mp4"
         )
     descriptor = sys.stdout.fileno()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from viewer.restorers import Restorers
 from viewer.sinks.snapshot import save_snapshot
 
 try:
+    from viewer.sinks.canvas import Canvas, CanvasError
     from viewer.sinks.window import Window  # first: it keeps SDL's remark on its version quiet
     import sdl2  # isort: skip
 except ImportError:
@@ -60,7 +62,8 @@ class Opened:
 
     def __init__(self, folder: Path) -> None:
         self.figures, self.knob, self.quits = Figures(), Knob(), threading.Event()
-        self.window = Window(self.figures, self.knob, self.quits.set, folder)
+        self.broke: list[BaseException] = []
+        self.window = Window(self.figures, self.knob, self.quits.set, self.broke.append, folder)
 
     def press(self, *symbols: int) -> None:
         for symbol in symbols:
@@ -203,6 +206,34 @@ def test_a_file_is_watched_in_the_window_to_its_end(display: Screen, tmp_path: P
         lit = until(lambda: bool(display.rgb().max() > 200))
         assert run.wait(WAIT_S) == 0
     assert lit
+
+
+@needs_screen
+def test_a_window_that_breaks_is_told_of_and_no_more_drawn(
+    display: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(canvas: Canvas, planes: Planes) -> None:
+        raise CanvasError("the graphics card is gone")
+
+    monkeypatch.setattr(Canvas, "put", breaks)
+    with window(tmp_path) as opened:
+        opened.window.show(picture(colourful()))
+        assert until(lambda: bool(opened.broke))
+        opened.window.show(picture(colourful()))
+        assert not opened.quits.is_set()
+
+
+@needs_screen
+def test_ctrl_c_ends_a_viewer_with_a_window(display: Screen, tmp_path: Path) -> None:
+    keys = ["--listen", "127.0.0.1:0", "--window", "--engine", "plain", "--figures-port", "0"]
+    command = [sys.executable, "-m", "viewer.cli", *keys, "--state", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as viewer:
+        assert viewer.stderr is not None
+        for line in viewer.stderr:
+            if b"listening" in line:
+                break
+        viewer.send_signal(signal.SIGINT)
+        assert viewer.wait(WAIT_S) == 0
 
 
 def test_without_a_display_the_message_says_what_helps(

@@ -48,15 +48,22 @@ class Window:
     capacity = 1
 
     def __init__(
-        self, figures: Figures, knob: Fidelity, quit_: Callable[[], None], folder: Path
+        self,
+        figures: Figures,
+        knob: Fidelity,
+        quit_: Callable[[], None],
+        broke: Callable[[BaseException], None],
+        folder: Path,
     ) -> None:
-        """`quit_` is called when the user has seen enough; snapshots go to `folder`.
+        """`quit_` is called when the user has seen enough, `broke` when the window cannot go on;
+        snapshots go to `folder`.
 
         Raises UsageError where no window can be opened.
         """
         self._figures = figures
         self._knob = knob
         self._quit = quit_
+        self._broke = broke
         self._folder = folder
         self._newest: Planes | None = None
         self._drawn: Planes | None = None
@@ -94,8 +101,8 @@ class Window:
             canvas.close()
 
     def _failed(self, error: BaseException) -> None:
-        event(_log, f"the window is gone: {error}", level=logging.ERROR)
-        self._quit()
+        event(_log, f"the window broke: {error}", level=logging.ERROR)
+        self._broke(error)
 
     def _press(self, key: str, canvas: Canvas) -> None:
         if key in QUIT:
