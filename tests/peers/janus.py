@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,12 +34,13 @@ def janus(folder: Path, rtp_port: int) -> Iterator[tuple[Process, str]]:
     shutil.copytree(WHIP_SERVER.parent, source)
     (source / "config.js").write_text(_whip_configuration(websocket_port, whip_port))
     command = ["janus", f"--configs-folder={configuration}", "--disable-colors"]
-    with Process(command, folder / "janus.log") as server:
+    with Process(command, folder / "janus.log", ends_by_signal=signal.SIGTERM) as server:
         server.until_said("Websockets server started", START_TIMEOUT_S)
         with Process(
             ["node", source / "server.js"],
             folder / "whip.log",
             environment={"NODE_PATH": str(MODULES)},
+            ends_by_signal=signal.SIGTERM,
         ) as whip:
             whip.until_said("WHIP server prototype started", START_TIMEOUT_S)
             base = f"http://{LOCALHOST}:{whip_port}/whip"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from benches.demo.processes import Daemon
-from tests.peers import scene
 
 
-def streamer(url: str, folder: Path, *, token: str | None = None) -> Daemon:
+def streamer(url: str, source: Path, folder: Path, *, token: str | None = None) -> Daemon:
     """Sends the scene at scale 2: what travels, and a stock viewer shows, has the scene's size."""
     options = [
-        "--source", str(scene.enlarged(folder / "scene.mkv")), "--loop", "--peer", url,
+        "--source", str(source), "--loop", "--peer", url,
         "--scale", "2", "--max-bitrate", "600k", "--preset", "ultrafast",
         "--state", str(folder / "state"), "--figures-port", "0",
     ]  # fmt: skip

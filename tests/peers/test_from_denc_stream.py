@@ -16,7 +16,7 @@ from tests.peers.programs import FOLDER
 from tests.peers.streamer import streamer
 
 ENOUGH = 40  # pictures: an IRAP between
-TIMEOUT_S = 15.0
+TIMEOUT_S = 30.0
 PREVIEW = "it will show the small preview picture"
 
 
@@ -36,20 +36,20 @@ def check_preview(video: Path, sender: Daemon) -> None:
     seen.check(pictures, pictures=ENOUGH - 5, psnr_y=30, psnr_uv=36, loops=4)
 
 
-def test_gstreamer_shows_the_preview(tmp_path: Path) -> None:
+def test_gstreamer_shows_the_preview(enlarged_scene: Path, tmp_path: Path) -> None:
     installed.need_gstreamer()
     port, video = free_port(), tmp_path / "seen.yuv"
     program = FOLDER / "gst_receive.py"
     with Process([SYSTEM_PYTHON, program, str(port), video], tmp_path / "peer.log") as peer:
         peer.until_said("LISTENING", TIMEOUT_S)
-        with streamer(f"http://{LOCALHOST}:{port}/whip", tmp_path) as sender:
+        with streamer(f"http://{LOCALHOST}:{port}/whip", enlarged_scene, tmp_path) as sender:
             until_decoded(video, peer, sender)
         peer.until_said("DELETE /whip/1", 5)
         peer.end()
     check_preview(video, sender)
 
 
-def test_janus_forwards_the_preview(tmp_path: Path) -> None:
+def test_janus_forwards_the_preview(enlarged_scene: Path, tmp_path: Path) -> None:
     installed.need_janus()
     port, video = free_port(), tmp_path / "seen.yuv"
     watch = (
@@ -64,7 +64,7 @@ def test_janus_forwards_the_preview(tmp_path: Path) -> None:
             ends_by_signal=signal.SIGINT,
         ) as watching,
         janus(tmp_path, port) as (server, url),
-        streamer(url, tmp_path, token=TOKEN) as sender,
+        streamer(url, enlarged_scene, tmp_path, token=TOKEN) as sender,
     ):
         server.until_said("The DTLS handshake has been completed", TIMEOUT_S)
         until_decoded(video, watching, sender)
