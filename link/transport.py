@@ -10,6 +10,7 @@ peer did not sign, and everything else from addresses that no signed STUN messag
 """
 
 import asyncio
+import socket
 import struct
 import time
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,7 @@ from link.twcc import Feedback, extension_map, feedbacks_in
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
 ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
+RECEIVE_BUFFER_BYTES = 1 << 20  # the system may give less; Linux gives 208 kB by itself
 RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
@@ -141,6 +143,7 @@ class _Connection(aioice.Connection):
                 relay._TurnTransport__inner_protocol.receiver = guard
             else:
                 protocol.transport.set_protocol(guard)
+                _enlarge(protocol.transport)
         return found
 
     def is_peer(self, address: tuple[str, int]) -> bool:
@@ -196,6 +199,13 @@ class _Connection(aioice.Connection):
         if checks:
             await asyncio.wait(checks)
         await super().close()
+
+
+def _enlarge(transport: asyncio.BaseTransport) -> None:
+    """What strangers send must not push out the peer's packets while this process is busy."""
+    udp = transport.get_extra_info("socket")
+    if udp is not None:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
 class _Dtls(RTCDtlsTransport):

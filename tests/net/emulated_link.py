@@ -41,7 +41,8 @@ class EmulatedLink:
         self.rewrite_offer: Callable[[str], str] = str
         self.offers_us: list[int] = []  # when each offer came, by the link's clock
         self.relays: list[Relay] = []  # one a session that was answered
-        self._server = f"http://{LOCALHOST}:{server_port}"
+        self.last_offer = ""  # as the server got it
+        self.server_url = f"http://{LOCALHOST}:{server_port}"
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> EmulatedLink:
@@ -110,12 +111,12 @@ class EmulatedLink:
 
     async def _forward(self, request: web.Request, body: str) -> web.Response:
         if body and request.method == "POST":
-            body = self.rewrite_offer(_without_candidates(body))
+            self.last_offer = body = self.rewrite_offer(_without_candidates(body))
         async with (
             aiohttp.ClientSession() as session,
             session.request(
                 request.method,
-                self._server + request.path_qs,
+                self.server_url + request.path_qs,
                 data=body or None,
                 headers={name: request.headers[name] for name in _KEPT if name in request.headers},
             ) as response,

@@ -19,7 +19,7 @@ from tests.net.peers import DencPeer, Stream
 from tests.net.schedule import Schedule
 
 POLL_S = 0.02
-START_S = 25.0  # for the programs and their first picture
+START_S = 60.0  # for the programs and their first picture
 NOTICE_S = PICTURE_S = 10.0  # then it counts as never
 DARK_S = 3.5  # at least; both ends give a session up within 3 s
 STREAMER, VIEWER, DARK = "streamer", "viewer", "dark"  # what goes away

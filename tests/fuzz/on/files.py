@@ -15,6 +15,8 @@ from engines.errors import WeightsError
 from engines.evaluation import EvaluationError
 from engines.evaluation.clips import read_manifest
 from engines.weight_store import ENCODER, WeightStore
+from link.errors import IdentityError
+from link.identity import FINGERPRINT_CHARS, load_or_create
 from streamer.config import StreamerConfig
 from tests.fuzz.loop import quiet
 from tests.fuzz.on.media import units
@@ -93,6 +95,14 @@ def _record(path: Path) -> None:
     record.close()
 
 
+def _identity(path: Path) -> None:
+    """A key that somebody brought here, and TLS with it."""
+    path.chmod(0o600)
+    identity = load_or_create(path)
+    assert len(identity.fingerprint) == FINGERPRINT_CHARS
+    identity.server_context()
+
+
 TARGETS = (
     Target(
         "config", _in_file("c.yaml", _config), (UsageError,), 600, Form.TEXT, limit_ms=FILE_LIMIT_MS
@@ -118,6 +128,14 @@ TARGETS = (
         (UsageError,),
         800,
         max_bytes=32_768,
+        limit_ms=FILE_LIMIT_MS,
+    ),
+    Target(
+        "identity",
+        _in_file("identity.pem", _identity),
+        (IdentityError,),
+        1_500,
+        Form.TEXT,
         limit_ms=FILE_LIMIT_MS,
     ),
     Target("record", _in_file("r.mkv", _record), (), 400, Form.FRAMES, 16_384, SEQUENCE_LIMIT_MS),
