@@ -88,7 +88,7 @@ async def running(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "frames.csv").unlink(missing_ok=True)
     port = free_port()
-    async with EmulatedLink(port, seed, Schedule.steady(knobs)) as link:
+    async with EmulatedLink(port, seed, Schedule.steady(knobs), place=peer.place) as link:
         ends = Ends(port, link.url, folder, peer, stream, bitrate_bps)
         try:
             assert await seconds_until(lambda: ends.frames() > 5, START_S) < START_S, (

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 
 TIMEOUT_S = 5.0
 MIB = 1 << 20

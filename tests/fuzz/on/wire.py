@@ -87,9 +87,9 @@ def _depayload(data: bytes) -> None:
         except WireError:
             continue
         assert all(len(nal) >= 2 for nal in nals)
-    for nals in (assemble(payloads), assemble(payloads[:1])):
-        if nals:
-            split_annexb(join_annexb(nals))
+    for whole in (assemble(payloads), assemble(payloads[:1])):
+        if whole:
+            split_annexb(join_annexb(whole))
 
 
 def _jitter(data: bytes) -> None:
