@@ -47,7 +47,7 @@ def of_growth(
             grown = rise(values) if values else math.inf
             result = f"{grown:+g} ({min(values):g} to {max(values):g})" if values else "-"
             lines.append(
-                Line(f"{count} of the {end}", "no growth", result, MET if grown <= 0 else MISSED)
+                Line(f"{count} of the {end}", "no growth", result, MET if grown < 1 else MISSED)
             )
     return lines
 
