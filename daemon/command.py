@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from daemon.allocator import limit_arenas
 from daemon.config import load
 from daemon.errors import RunError, UsageError
 from daemon.log import LEVELS, STYLES, fail, setup
@@ -127,6 +128,7 @@ class Command(Generic[Config]):
             fail(self.name, str(error))
             return error.exit_code
         setup(config.log_level, config.log_style)
+        limit_arenas()
         try:
             start = daemon()
         except KeyboardInterrupt:

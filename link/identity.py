@@ -148,7 +148,8 @@ def _new_pem() -> bytes:
 
 def _parsed(pem: bytes, path: Path) -> Identity:
     try:
-        key = load_pem_private_key(pem, password=None)
+        # RSA is refused below: OpenSSL need not look for seconds whether its factors are primes
+        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
         certificate = x509.load_pem_x509_certificate(pem)
     except (ValueError, TypeError) as error:
         raise IdentityError(_damaged(path, "it holds no key and certificate")) from error

@@ -10,6 +10,7 @@ peer did not sign, and everything else from addresses that no signed STUN messag
 """
 
 import asyncio
+import socket
 import struct
 import time
 from collections.abc import Iterable, Sequence
@@ -29,8 +30,8 @@ from aiortc import (
 from aiortc.rtp import RtcpPacket, RtpPacket
 
 from link.consent import PEER_SILENCE_MAX_US, Consent
-from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
+from link.guard import Guard
 from link.ice_servers import IceServer, aioice_arguments
 from link.identity import DTLS_CIPHERS, Identity
 from link.media_handler import MediaHandler
@@ -40,6 +41,7 @@ from link.twcc import extension_map, feedbacks_in
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
 ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
+RECEIVE_BUFFER_BYTES = 1 << 20  # the system may give less; Linux gives 208 kB by itself
 RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
@@ -48,44 +50,6 @@ _MAX_PEER_ADDRESSES = 64
 def monotonic_us() -> int:
     """The clock of the whole media plane, us."""
     return time.monotonic_ns() // 1000
-
-
-class _Guard(asyncio.DatagramProtocol):
-    """Stands between a UDP socket and aioice's protocol."""
-
-    def __init__(self, inner: Any, connection: "_Connection") -> None:
-        self._inner = inner
-        self._connection = connection
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        address = (addr[0], addr[1])
-        kind = datagram_kind(data)
-        if kind in (DatagramKind.STUN_REQUEST, DatagramKind.STUN_ANSWER):
-            self._stun(data, address, kind is DatagramKind.STUN_REQUEST)
-        elif kind is DatagramKind.GARBAGE or not self._connection.is_peer(address):
-            self._connection.datagrams_refused += 1
-        else:
-            self._connection.deliver(data, self._inner.local_candidate.component)
-
-    def _stun(self, data: bytes, address: tuple[str, int], request: bool) -> None:
-        """Only signed messages go on: aioice 0.10 checks a signature only where there is one."""
-        connection = self._connection
-        password = connection.local_password if request else connection.remote_password
-        if password is None or not stun_is_signed(data, password.encode()):
-            connection.datagrams_refused += 1
-            return
-        connection.vouch_for(address, self._inner)
-        connection.consent.answered(stun_transaction_id(data), monotonic_us())
-        try:
-            self._inner.datagram_received(data, address)
-        except (AssertionError, LookupError, ValueError, struct.error):
-            connection.datagrams_refused += 1  # signed, and yet no STUN that aioice understands
-
-    def error_received(self, exc: Exception) -> None:
-        self._inner.error_received(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inner.connection_lost(exc)
 
 
 class _TurnTransport(aioice.turn.TurnTransport):
@@ -129,12 +93,13 @@ class _Connection(aioice.Connection):
             component, addresses, min(timeout, ICE_SERVERS_TIMEOUT_S)
         )
         for protocol in self._protocols:
-            guard = _Guard(protocol, self)
+            guard = Guard(protocol, self, monotonic_us)
             if isinstance(protocol.transport, _TurnTransport):
                 relay: Any = protocol.transport
                 relay._TurnTransport__inner_protocol.receiver = guard
             else:
                 protocol.transport.set_protocol(guard)
+                _enlarge(protocol.transport)
         return found
 
     def is_peer(self, address: tuple[str, int]) -> bool:
@@ -218,6 +183,13 @@ class _Certificate(RTCCertificate):
         context = super()._create_ssl_context(srtp_profiles)
         context.set_cipher_list(DTLS_CIPHERS)
         return context
+
+
+def _enlarge(transport: asyncio.BaseTransport) -> None:
+    """What strangers send must not push out the peer's packets while this process is busy."""
+    udp = transport.get_extra_info("socket")
+    if udp is not None:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
 
 class _Dtls(RTCDtlsTransport):

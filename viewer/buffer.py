@@ -18,6 +18,7 @@ from viewer.picture import Decoded
 CAPACITY = 32  # pictures; the budget is reached long before, unless nothing is being restored
 COST_SAMPLES = 5  # batches; the first of a network includes its loading
 SPACING_SAMPLES = 25  # pictures
+OVERLOADED_BUDGET_US = 100_000  # where pictures have to be dropped anyway, waiting gains nothing
 
 
 class LatentBuffer:
@@ -25,8 +26,8 @@ class LatentBuffer:
 
     With a budget (us, counted from arrival), the oldest are dropped while they are older than it,
     or while the backlog would take longer than it: a box that is ten times too slow shows fresh
-    pictures rarely, not old ones. The newest is never dropped. Without a budget the writer waits
-    and nothing is dropped.
+    pictures rarely, not old ones. The newest is never dropped. A box that always falls behind
+    has a smaller budget. Without a budget the writer waits and nothing is dropped.
     """
 
     def __init__(
@@ -122,6 +123,8 @@ class LatentBuffer:
         budget_us = self._budget_us
         if budget_us is None:
             return
+        if self.falls_behind:
+            budget_us = min(budget_us, OVERLOADED_BUDGET_US)
         now_us, before = self._clock(), len(self._waiting)
         while len(self._waiting) > 1 and (
             now_us - self._waiting[0].arrived_us > budget_us

@@ -26,17 +26,19 @@ MODULES = {"denc-stream": "streamer.cli", "denc-view": "viewer.cli"}
 class Daemon:
     """One of the commands, or a module, its output in a log file; ended when the block is left.
 
-    The code beside this file is run, whatever is installed.
+    The code beside this file is run, whatever is installed. `prefix`: a command that runs it.
     """
 
-    def __init__(self, command: str, arguments: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, command: str, arguments: Sequence[str], log: Path, *, prefix: Sequence[str] = ()
+    ) -> None:
         self.name = command
         self.log = log
         self.peak_mib = 0.0  # resident memory, as last seen; Linux only
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*_program(command), *arguments],
+                [*prefix, *_program(command), *arguments],
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

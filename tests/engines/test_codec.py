@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from engines.runtimes import Array
 from engines.runtimes.onnx import OnnxRuntime
 from engines.scale import choose_scale
 from engines.weight_store import MANIFEST, NO_NETWORK, WEIGHTS_FOLDER, WeightStore
+
+PLAIN_WITHIN_S = 2.0
 
 
 def photo(width: int, height: int, number: int = 0) -> Frame:
@@ -166,6 +170,10 @@ def damage(path: Path, how: str) -> None:
         path.unlink()
     elif how == "cut":
         path.write_bytes(data[: len(data) // 2])
+    elif how == "another model":
+        path.write_bytes((path.parent / f"tinyae-encoder{path.name[4:]}").read_bytes())
+    elif how == "another version":
+        path.write_bytes(data + b" ")
     else:
         data[len(data) // 3] ^= 4
         path.write_bytes(data)
@@ -189,7 +197,7 @@ def test_partners_are_told_the_best_first_whatever_their_place_in_the_manifest(
     assert codec.partners_of(b"\x01" * 8) == ()
 
 
-@pytest.mark.parametrize("how", ["missing", "cut", "flipped"])
+@pytest.mark.parametrize("how", ["missing", "cut", "flipped", "another model", "another version"])
 @pytest.mark.parametrize("name", ["lite.safetensors", "lite-x2.onnx"])
 def test_damaged_weights_are_refused_or_replaced_by_plain(
     copied: Path, name: str, how: str
@@ -201,6 +209,29 @@ def test_damaged_weights_are_refused_or_replaced_by_plain(
     restorer = codec.open_restorer("auto", network_id, threads=1)
     assert restorer.name == "plain"
     assert name in restorer.reason
+
+
+@pytest.mark.parametrize("name", ["lite.safetensors", "lite-x2.onnx"])
+def test_any_flipped_bit_is_refused_before_anything_native_reads_it(
+    copied: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def native(*given: object, **more: object) -> None:
+        raise AssertionError("ONNX Runtime was given a file that nobody vouches for")
+
+    network_id = codec.open_encoder("auto", threads=1).network_id
+    monkeypatch.setattr("onnxruntime.InferenceSession", native)
+    whole = (copied / name).read_bytes()
+    for bit in Random(1).sample(range(8 * len(whole)), 20):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        (copied / name).write_bytes(changed)
+        started = time.monotonic()
+        restorer = codec.open_restorer("auto", network_id, threads=1)
+        assert restorer.name == "plain", f"bit {bit}"
+        assert name in restorer.reason
+        latent = codec.open_encoder("plain", threads=1).encode(photo(128, 64), scale=2, bits=8)
+        assert restorer.restore([latent])
+        assert time.monotonic() - started < PLAIN_WITHIN_S
 
 
 @pytest.mark.parametrize("name", ["tinyae-encoder.safetensors", "tinyae-encoder-x2.onnx"])

@@ -1,6 +1,6 @@
 """What denc itself sends, made once for the seeds of many targets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from unittest.mock import patch
@@ -11,6 +11,7 @@ from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
+    AnyRtcpPacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
@@ -121,7 +122,7 @@ def rtcp() -> dict[str, bytes]:
     """Compound packets of a receiver."""
     report = RtcpReceiverInfo(SSRCS.media, 64, 10, 65_536, 90, reports.ntp_middle(1 << 40), 655)
     fir = SSRCS.media.to_bytes(4, "big") + b"\1\0\0\0"
-    lists = {
+    lists: dict[str, Sequence[AnyRtcpPacket]] = {
         "own-report": [RtcpRrPacket(3333, [report])],
         "own-nack": reports.nacks(3333, SSRCS.media, [1, 2, 3, 65_534, 65_535]),
         "own-pli": [reports.pli(3333, SSRCS.media)],

@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime
+import socket
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 import pytest
 from aiortc import RTCCertificate
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from link import reports
-from link.transport import RTCP_MAX_BYTES, MediaTransport, _Connection
+from link.transport import RECEIVE_BUFFER_BYTES, RTCP_MAX_BYTES, MediaTransport, _Connection
 
 
 class Handler:
@@ -103,3 +105,11 @@ async def test_a_peer_with_an_rsa_certificate_is_taken_in_either_role(
         assert peer.is_connected
     finally:
         await asyncio.gather(ours.close(), peer.close())
+
+
+async def test_the_kernel_keeps_what_comes_while_we_are_busy(transport: MediaTransport) -> None:
+    limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    await transport.gather()
+    udp = transport._connection._protocols[0].transport.get_extra_info("socket")
+    room = udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    assert room >= 2 * min(RECEIVE_BUFFER_BYTES, limit)  # Linux counts its own headers too

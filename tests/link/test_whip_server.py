@@ -238,3 +238,12 @@ async def test_a_body_that_is_cut_off_is_no_error_of_ours(
         await writer.wait_closed()
         await asyncio.sleep(0.1)
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_body_in_a_broken_encoding_is_refused(http: aiohttp.ClientSession) -> None:
+    async with serving(Consumer()) as server:
+        headers = {"Content-Type": "application/sdp", "Content-Encoding": "gzip"}
+        url = f"http://127.0.0.1:{server.port}/whip"
+        async with http.post(url, data=b"v=0", headers=headers) as reply:
+            assert reply.status == 400
+            assert "not encoded" in await reply.text()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benches.demo.processes import free_port
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 from tests.peers.installed import MODULES, WHIP_SERVER
 from tests.peers.process import Process
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benches.demo.processes import Daemon, free_port
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 from tests.peers import installed, scene, seen
 from tests.peers.installed import SYSTEM_PYTHON
 from tests.peers.janus import TOKEN, janus

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benches.demo.processes import Daemon, free_port
 from tests.net import shown
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 
 TOKEN = "peers"
 ENOUGH = 40  # pictures: an IRAP between

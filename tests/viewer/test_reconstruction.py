@@ -108,8 +108,9 @@ def test_pictures_come_out_in_order_in_batches_at_source_size() -> None:
     ("scale", "engines"), [(1, ["lite"] * 5 + ["plain"] * 7), (2, ["lite"] * 12)]
 )
 def test_a_machine_that_is_too_slow_shows_pictures_of_full_size_as_they_come(
-    scale: int, engines: list[str]
+    scale: int, engines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("viewer.buffer.OVERLOADED_BUDGET_US", 10_000_000)  # all wait beforehand
     network = Network("lite", takes_s=0.05)
     shown: list[Shown] = []
     buffer = LatentBuffer(

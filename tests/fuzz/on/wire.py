@@ -17,6 +17,7 @@ from link.datagram import STUN_COOKIE, STUN_HEADER_BYTES, datagram_kind, stun_is
 from link.errors import WireError
 from link.fec import parse_repair
 from link.fec_decoder import EQUATIONS_MAX, KNOWN_MAX_PACKETS, FecDecoder
+from link.guard import Guard
 from link.history import parse_rtx, rtx_payload
 from link.jitter import DEFAULT_MAX_BYTES, DEFAULT_MAX_PACKETS, JitterBuffer
 from link.nal import join_annexb, split_annexb
@@ -26,7 +27,7 @@ from link.receiver import MediaReceiver
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MediaSender
-from link.transport import MediaTransport, _Connection, _Guard
+from link.transport import MediaTransport, _Connection, monotonic_us
 from tests.fuzz.doubles import PASSWORD, USER_NAME, DatagramSink, SilentTransport
 from tests.fuzz.frames import split_frames
 from tests.fuzz.loop import Loop, event_loop, turns
@@ -58,7 +59,7 @@ async def _guard(data: bytes) -> None:
     protocol.local_candidate = aioice.Candidate("f", 1, "udp", 1, "127.0.0.1", 5001, "host")
     protocol.connection_made(DatagramSink(protocol))
     connection._protocols.append(protocol)
-    guard = _Guard(protocol, connection)
+    guard = Guard(protocol, connection, monotonic_us)
     guard.datagram_received(data, PEER)
     guard.datagram_received(signed_stun(data), PEER)
     guard.datagram_received(data, PEER)
@@ -89,9 +90,9 @@ def _depayload(data: bytes) -> None:
         except WireError:
             continue
         assert all(len(nal) >= 2 for nal in nals)
-    for nals in (assemble(payloads), assemble(payloads[:1])):
-        if nals:
-            split_annexb(join_annexb(nals))
+    for whole in (assemble(payloads), assemble(payloads[:1])):
+        if whole:
+            split_annexb(join_annexb(whole))
 
 
 def _jitter(data: bytes) -> None:
