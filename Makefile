@@ -6,12 +6,12 @@ PIP     := $(BIN)/python -m pip install -qq --disable-pip-version-check
 SOURCE  ?=
 OUT     ?= runs/quality
 METRICS ?=
-SECONDS ?= 600
+SECONDS ?=
 TARGETS ?=
 # auto: torch only from a wheel that pip finds locally; yes: from the registry, with what it brings; no: without
 TORCH   ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-train setup-fuzz test test-pythons check fuzz net demo bench-quality bench-speed bench-ablate clean torch-if-local
+.PHONY: help setup setup-train setup-fuzz test test-pythons check fuzz net peers soak demo bench-quality bench-speed bench-ablate clean torch-if-local
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,7 +31,7 @@ test-pythons: ## the tests that need no torch, on Python 3.10 and 3.12 (the two 
 	tests/pythons.sh
 
 fuzz: setup-fuzz ## coverage-guided fuzzing of TARGETS=a,b (all) for SECONDS=600; goes on in runs/fuzz
-	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --targets '$(TARGETS)'
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --targets '$(TARGETS)'
 
 setup-fuzz: setup
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) -e '.[fuzz]'
@@ -57,6 +57,13 @@ bench-ablate: setup ## what each part of denc gives, on MANIFEST=clips.yaml, int
 
 net: $(VENV)/.demo ## bad networks, beside stock aiortc; SCENARIOS='loss-5 blackout-2' SECONDS=20 for less
 	$(BIN)/python -m tests.net $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+peers: setup ## other people's WebRTC programs with denc: installs what it can, then runs tests/peers
+	tests/peers/install.sh
+	$(BIN)/python -m pytest tests/peers -rs
+
+soak: $(VENV)/.demo ## both programs for 8 h (SECONDS=900 for less), or through RECONNECTS=100 of each kind: what grows?
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RECONNECTS),--reconnects $(RECONNECTS))
 
 clean: ## remove the virtual environments and what the demo made
 	rm -rf $(VENV) .venv-* demo build *.egg-info

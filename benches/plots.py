@@ -34,7 +34,7 @@ LOOKS = {
     "svt-av1": ("#fb8c00", "^", "-"),
     "vp9": ("#7cb342", "v", "-"),
 }
-DENC_COLORS = ("#d81b60", "#ff7043", "#8e24aa", "#c0a000")  # of denc's methods, as they come
+DENC_COLORS = ("#d81b60", "#00897b", "#c0a000", "#8d6e63")  # of denc's methods, as they come
 
 
 def mean_curves(points: Sequence[Point]) -> Curves:

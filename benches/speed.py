@@ -130,11 +130,11 @@ def _measured(
 
 
 def _settings(arguments: argparse.Namespace) -> Iterator[Setting]:
-    batches = tuple(_batch(text) for text in arguments.batches.split(","))
+    batches = batches_of(arguments.batches)
     if arguments.frames < 1:
         raise BenchUsageError(f"--frames takes a number from 1, not {arguments.frames}")
     for size in arguments.sizes.split(","):
-        width, height = _size(size)
+        width, height = size_of(size)
         for engine in arguments.engines.split(","):
             yield Setting(
                 width,
@@ -147,7 +147,8 @@ def _settings(arguments: argparse.Namespace) -> Iterator[Setting]:
             )
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
+    """Width and height of `WxH`. Raises BenchUsageError."""
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise BenchUsageError(f"--sizes takes WxH,WxH,..., not {text}")
@@ -158,6 +159,11 @@ def _size(text: str) -> tuple[int, int]:
             f" not {text}"
         )
     return int(width), int(height)
+
+
+def batches_of(text: str) -> tuple[int, ...]:
+    """Of `1,4`. Raises BenchUsageError."""
+    return tuple(_batch(part) for part in text.split(","))
 
 
 def _batch(text: str) -> int:

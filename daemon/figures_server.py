@@ -10,6 +10,7 @@ from aiohttp import web
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.host_check import host_check
+from daemon.process import process_figures
 
 STREAMER_PORT = 9464
 VIEWER_PORT = 9465
@@ -19,10 +20,16 @@ LOCALHOST = "127.0.0.1"
 def routes(figures: Figures, prefix: str) -> list[web.RouteDef]:
     """Routes that any aiohttp application may add; `prefix` starts the Prometheus names."""
 
+    def refresh() -> None:
+        for name, value in process_figures().items():
+            figures.set(name, value)
+
     async def as_json(request: web.Request) -> web.Response:
+        refresh()
         return web.json_response(figures.snapshot(), headers={"Cache-Control": "no-store"})
 
     async def as_prometheus(request: web.Request) -> web.Response:
+        refresh()
         return web.Response(
             text=figures.prometheus(prefix),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

@@ -7,6 +7,9 @@ import logging
 import sys
 import time
 
+from daemon.malformed_http import LOGGER as HTTP_LOGGER
+from daemon.malformed_http import MalformedHttp
+
 LEVELS = ("debug", "info", "warning", "error")
 STYLES = ("text", "json")
 _NOISY_LIBRARIES = ("aiortc", "aioice", "aiohttp", "asyncio", "libav")
@@ -54,6 +57,7 @@ def setup(level: str = "info", style: str = "text") -> None:
     root.setLevel(level.upper())
     for library in _NOISY_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger(HTTP_LOGGER).filters = [MalformedHttp()]
 
 
 def event(

@@ -6,6 +6,7 @@ import errno
 import itertools
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from daemon.errors import UsageError
 from daemon.log import event
 
 ROOM_MIN_BYTES = 16 << 20
+DIGITS = 5  # of the numbers in the names of a split recording
 CLUSTER_MS = 500  # written out at least this often: what kill -9 may cost
 _OPTIONS = {"flush_packets": "1", "cluster_time_limit": str(CLUSTER_MS)}
 
@@ -47,12 +49,12 @@ class _File:
 class MatroskaFile:
     """A new file at `wanted`, or at the next free of `wanted-1`, `wanted-2` and so on.
 
-    The streams are added to `container` by the caller. Raises OSError when the file cannot be
-    made.
+    One of many is `numbered`: `wanted-00001` or, where there are some, the one after the last. The
+    streams are added to `container` by the caller. Raises OSError when the file cannot be made.
     """
 
-    def __init__(self, wanted: Path) -> None:
-        self.path, self._file = _create(wanted)
+    def __init__(self, wanted: Path, *, numbered: bool = False) -> None:
+        self.path, self._file = _create(wanted, numbered)
         container = av.open(self._file, "w", format="matroska", options=_OPTIONS)
         assert isinstance(container, OutputContainer)
         self.container = container
@@ -75,13 +77,13 @@ class MatroskaFile:
                 self.path.unlink()
 
 
-def open_recording(wanted: Path) -> MatroskaFile:
+def open_recording(wanted: Path, *, numbered: bool = False) -> MatroskaFile:
     """A recording that the user asked for. Raises UsageError when it cannot be written."""
     try:
-        file = MatroskaFile(wanted)
+        file = MatroskaFile(wanted, numbered=numbered)
     except OSError as error:
         raise UsageError(f"cannot write the recording {wanted}: {error.strerror}") from error
-    if file.path != wanted:
+    if file.path != wanted and not numbered:
         event(_log, f"{wanted} exists and is kept: recording to {file.path}")
     return file
 
@@ -94,13 +96,21 @@ def has_room(path: Path) -> bool:
         return False
 
 
-def _create(wanted: Path) -> tuple[Path, _File]:
+def _create(wanted: Path, numbered: bool) -> tuple[Path, _File]:
     if wanted.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(wanted))
-    for number in itertools.count():
-        path = wanted.with_stem(f"{wanted.stem}-{number}") if number else wanted
+    for number in itertools.count(_last_number(wanted) + 1 if numbered else 0):
+        written = f"{number:0{DIGITS}}" if numbered else str(number)
+        path = wanted.with_stem(f"{wanted.stem}-{written}") if number else wanted
         try:
             return path, _File(path)
         except FileExistsError:
             continue
     raise AssertionError("the numbers ended")
+
+
+def _last_number(wanted: Path) -> int:
+    """The highest number that a file of this name has here, or 0."""
+    form = re.compile(rf"{re.escape(wanted.stem)}-(\d{{{DIGITS},9}}){re.escape(wanted.suffix)}")
+    matches = (form.fullmatch(path.name) for path in wanted.parent.iterdir())
+    return max((int(match[1]) for match in matches if match), default=0)

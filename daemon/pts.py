@@ -17,6 +17,11 @@ class Timestamps:
         self._last_us = 0
         self._last_ms = -1
 
+    @property
+    def last_ms(self) -> int:
+        """The timestamp given last; -1 before the first."""
+        return self._last_ms
+
     def at(self, captured_us: int) -> int:
         """The timestamp of the next picture, captured at that Unix time."""
         if self._origin_us is None:

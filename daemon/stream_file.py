@@ -11,6 +11,7 @@ from av.container import InputContainer
 
 from daemon.matroska import open_recording
 from daemon.pts import Timestamps
+from daemon.split import Split
 from link.access_unit import AccessUnit
 
 MILLISECOND = Fraction(1, 1000)
@@ -23,14 +24,18 @@ class StreamFile:
     it is left out. Raises OSError or av.FFmpegError when the disk refuses.
     """
 
-    def __init__(self, wanted: Path) -> None:
-        self._file = open_recording(wanted)
+    def __init__(self, wanted: Path, *, numbered: bool = False) -> None:
+        self._file = open_recording(wanted, numbered=numbered)
         self._stream: av.VideoStream | None = None
         self._times = Timestamps()
 
     @property
     def path(self) -> Path:
         return self._file.path
+
+    def is_over(self, split: Split | None) -> bool:
+        """Whether the next IRAP begins another file."""
+        return split is not None and split.is_due(self._times.last_ms, self._file.size_bytes)
 
     def write(self, unit: AccessUnit, captured_us: int) -> None:
         """Append an access unit that was captured at that Unix time."""

@@ -75,9 +75,20 @@ class Codebook:
         carried: npt.NDArray[np.uint8] = self._compress_tables[channel][grid]
         return carried
 
-    def expand(self, channel: int, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Carried 8-bit values back to latent values; exact for the values `compress` makes."""
-        expanded: npt.NDArray[np.float32] = self._expand_tables[channel][values]
+    def expand(
+        self,
+        channel: int,
+        values: npt.NDArray[np.uint8],
+        out: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Carried 8-bit values back to latent values; exact for the values `compress` makes.
+
+        `out`, of the same shape and contiguous, is written to where it is given.
+        """
+        # every index is in the table; any other mode than "raise" writes to `out` directly
+        expanded: npt.NDArray[np.float32] = np.take(
+            self._expand_tables[channel], values, out=out, mode="clip"
+        )
         return expanded
 
     @cached_property

@@ -9,6 +9,7 @@ engine `auto` goes on without a network and says why.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
@@ -44,6 +45,28 @@ def installed_network_ids() -> tuple[bytes, ...]:
         return tuple(dict.fromkeys(store.partner(name) for name in store.restorers))
     except WeightsError:
         return ()
+
+
+@dataclass(frozen=True)
+class Partner:
+    """An installed restorer of an encoder network's streams."""
+
+    name: str
+    digest: str  # of its weights
+    kmacs_per_pixel: float  # of the source
+
+
+def partners_of(network_id: bytes) -> tuple[Partner, ...]:
+    """The restorers installed for an encoder network's streams, the best first."""
+    try:
+        store = WeightStore()
+        partners = [
+            Partner(name, store.digest(name), store.kmacs_per_pixel(name))
+            for name in store.restorers_of(network_id)
+        ]
+    except WeightsError:
+        return ()
+    return tuple(sorted(partners, key=lambda partner: -partner.kmacs_per_pixel))
 
 
 class LatentEncoder(Half):
@@ -108,9 +131,16 @@ class Restorer(Half):
         return frames
 
     def _restore_batch(self, latents: Sequence[Latent]) -> list[Frame]:
+        """The latents are expanded into the runtime's input, and the frames are its output: the
+        planes of both are copied nowhere in between."""
         first = latents[0]
-        planes = [_expand(latent) for latent in latents]
-        inputs = {name: np.stack([p[i] for p in planes])[:, None] for i, name in enumerate("yuv")}
+        inputs = {
+            name: np.empty((len(latents), 1, *plane.shape), np.float32)
+            for name, plane in zip("yuv", first.planes.channels, strict=True)
+        }
+        for place, latent in enumerate(latents):
+            for i, (name, plane) in enumerate(zip("yuv", latent.planes.channels, strict=True)):
+                latent.codebook.expand(i, plane, inputs[name][place, 0])
         inputs["condition"] = np.stack(
             [condition_vector(la.qp, la.scale, la.codebook.bits, self.fidelity) for la in latents]
         )

@@ -6,6 +6,9 @@ attaches: one region, the whole picture, moves every block's QP by the offset.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 import av
@@ -13,6 +16,21 @@ from av.filter import Graph
 
 QP_RANGE = 51  # what a region's offset of 1 stands for
 GRAPHS_MAX = 64  # kept
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """A graph of PyAV 14 to 16 keeps an idle thread for each core that its maker may run on, and
+    has no setting for it."""
+    if not hasattr(os, "sched_setaffinity"):  # not Linux
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 class QpOffset:
@@ -40,15 +58,16 @@ class QpOffset:
 
     def _graph(self, offset: float) -> Graph:
         graph = Graph()
-        if hasattr(graph, "threads"):  # PyAV 18; before, every graph keeps idle threads
+        if hasattr(graph, "threads"):  # PyAV 18, which has no wheels for Python 3.10
             graph.threads = 1
         width, height = self._size
-        source = graph.add_buffer(
-            width=width,
-            height=height,
-            format=av.VideoFormat("yuv420p"),
-            time_base=self._time_base,
-        )
+        with _one_core():  # its first filter gives a graph its threads
+            source = graph.add_buffer(
+                width=width,
+                height=height,
+                format=av.VideoFormat("yuv420p"),
+                time_base=self._time_base,
+            )
         region = graph.add("addroi", f"x=0:y=0:w=iw:h=ih:qoffset={offset}/{QP_RANGE}")
         sink = graph.add("buffersink")
         source.link_to(region)

@@ -48,6 +48,7 @@ class NetworkEntry:
     graphs: Mapping[tuple[Task, int], tuple[str, str]]  # task, scale -> file, SHA-256
     partner: bytes
     codebooks: Mapping[int, Codebook]  # bits -> levels, of the encoder
+    kmacs_per_pixel: float = 0.0  # of a restorer, per source pixel; 0: unknown
 
 
 class WeightStore:
@@ -76,9 +77,17 @@ class WeightStore:
         """Names of the restorers that belong to an encoder, in the manifest's order."""
         return tuple(name for name in self.restorers if self.partner(name) == encoder_id)
 
+    def kmacs_per_pixel(self, restorer: str) -> float:
+        """What a restorer computes per source pixel: the dearer, the better; 0 if unknown."""
+        return self._entry(restorer).kmacs_per_pixel
+
     def restorer_id(self, restorer: str) -> bytes:
         """What guides for a restorer are marked with: the first bytes of its weights' SHA-256."""
         return self._digest(restorer)[:RESTORER_ID_BYTES]
+
+    def digest(self, network: str) -> str:
+        """The first bytes of its weights' SHA-256, in hex."""
+        return self._digest(network)[:NETWORK_ID_BYTES].hex()
 
     def has_task(self, network: str, task: Task) -> bool:
         """Whether there are graphs for a task."""
@@ -155,7 +164,13 @@ def _entry(name: str, value: Mapping[str, Any]) -> NetworkEntry:
     partner = bytes.fromhex(value.get("partner", ""))
     weights = value["weights"]
     return NetworkEntry(
-        name, _file_name(weights["file"]), _sha256(weights["sha256"]), graphs, partner, codebooks
+        name,
+        _file_name(weights["file"]),
+        _sha256(weights["sha256"]),
+        graphs,
+        partner,
+        codebooks,
+        float(value.get("kmacs_per_pixel", 0)),
     )
 
 

@@ -92,6 +92,11 @@ class CongestionControl:
         return round(min(self._target, self._remb_bps or self._target))
 
     @property
+    def rtt_us(self) -> float:
+        """Mean round trip, with the time that feedback waits."""
+        return self._rtt_us
+
+    @property
     def is_free(self) -> bool:
         """No queue, and room up to the bound: more may be tried."""
         return not self._draining and self._target < self._bounds.most_bps

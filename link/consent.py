@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-PEER_SILENCE_MAX_US = 2_850_000  # then the peer is dead; a blackout of 2 s is survived
+PEER_SILENCE_MAX_US = 2_750_000  # then the peer is dead; a blackout of 2 s is survived
 MAX_OPEN_PROBES = 64
 
 

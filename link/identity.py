@@ -34,6 +34,13 @@ from link.files import locked, write_atomically
 FINGERPRINT_CHARS = 64  # SHA-256, in hex without colons
 NAME_MAX_CHARS = 64
 FILE_MAX_BYTES = 16 * 1024
+# Elliptic Diffie-Hellman alone: RFC 8827, section 6.5, and the same for RSA certificates, which
+# WebRTC's generateCertificate makes as well.
+DTLS_CIPHERS = b":".join(
+    b"ECDHE-" + key + suite
+    for suite in (b"-AES128-GCM-SHA256", b"-CHACHA20-POLY1305", b"-AES128-SHA", b"-AES256-SHA")
+    for key in (b"ECDSA", b"RSA")
+)
 _BEGIN = datetime(2000, 1, 1, tzinfo=timezone.utc)  # boxes without a clock begin before today
 _NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)  # RFC 5280, section 4.1.2.5
 
@@ -141,7 +148,8 @@ def _new_pem() -> bytes:
 
 def _parsed(pem: bytes, path: Path) -> Identity:
     try:
-        key = load_pem_private_key(pem, password=None)
+        # RSA is refused below: OpenSSL need not look for seconds whether its factors are primes
+        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
         certificate = x509.load_pem_x509_certificate(pem)
     except (ValueError, TypeError) as error:
         raise IdentityError(_damaged(path, "it holds no key and certificate")) from error

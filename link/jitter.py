@@ -62,6 +62,7 @@ class JitterBuffer:
         self._latency_budget_us = latency_budget_us
         self._nacks = NackList(max_nacks=max_nacks)
         self._gap = False
+        self._repairs_come = False
         self._irap_wanted = False
         self._lost_timestamp: int | None = None
         self._stray: tuple[MediaPacket, int] | None = None
@@ -116,12 +117,32 @@ class JitterBuffer:
         needed_us = min(2 * rtt_us + ASKING_US, LATENCY_BUDGET_MAX_US)
         self._latency_budget_us = max(self._least_budget_us, needed_us)
 
+    def on_repair(self, base: int, count: int, timestamp: int, now_us: int) -> None:
+        """A repair packet over `count` packets from `base` (16 bits) on came and was made use of:
+        what is still missing of them is asked for; `timestamp` is of the last of them."""
+        self._repairs_come = True
+        if self._begun_us is None:
+            return
+        first = unwrap_sequence(base, self._newest)
+        last = first + count - 1
+        if last > self._newest and last - self._newest <= self._max_packets:
+            self._note_holes(last, timestamp, now_us)
+            self._await(range(last, last + 1), now_us, self._latency_budget_us)
+        self._nacks.hurry(range(first, last + 1), now_us)
+
+    def repairs_ceased(self) -> None:
+        """No repair packets come any longer: missing packets are asked for without waiting."""
+        self._repairs_come = False
+
     def missing(self, now_us: int) -> list[int]:
         """Sequence numbers (16 bits) to NACK now, in order."""
         return [sequence & 0xFFFF for sequence in self._nacks.due(now_us)]
 
-    def add(self, packet: MediaPacket, now_us: int) -> bool:
-        """Takes a packet, retransmitted ones alike. False when it is of no use."""
+    def add(self, packet: MediaPacket, now_us: int, *, restored: bool = False) -> bool:
+        """Takes a packet, retransmitted ones alike. False when it is of no use.
+
+        `restored`: by error correction, which says nothing about when packets come.
+        """
         if self._begun_us is None:
             self._begun_us = now_us
             self._newest = packet.sequence - 1
@@ -140,6 +161,8 @@ class JitterBuffer:
             self._note_holes(sequence, packet.timestamp, now_us)
         elif not self._entered and sequence < (lowest := min(self._packets, default=sequence)):
             self._await(range(sequence + 1, lowest), now_us, self._latency_budget_us)
+        elif restored:
+            self._nacks.drop(sequence)
         else:
             self._counts.packets_recovered += self._nacks.arrived(sequence, now_us)
         self._packets[sequence] = packet, now_us
@@ -154,13 +177,17 @@ class JitterBuffer:
         is_outage = sequence - self._newest > OUTAGE_PACKETS
         if is_outage and timestamp_span_us(timestamp, self._newest_timestamp) > wait_us:
             wait_us = 0  # what is missing is too old to wait for: on to the next IRAP
-        self._await(range(self._newest + 1, sequence), now_us, wait_us)
+        # Repairs leave behind their picture. Those of an earlier one have been here by now: where
+        # asking helps in time (a freeze is 190 ms), it must not wait for those of later ones.
+        same = timestamp == self._newest_timestamp
+        hold = self._repairs_come and (same or self._nacks.rtt_us > ASKING_US)
+        self._await(range(self._newest + 1, sequence), now_us, wait_us, hold=hold)
         self._newest = sequence
         self._newest_timestamp = timestamp
 
-    def _await(self, holes: range, now_us: int, wait_us: int) -> None:
+    def _await(self, holes: range, now_us: int, wait_us: int, *, hold: bool = False) -> None:
         for sequence in holes:
-            self._nacks.add(sequence, now_us, now_us + wait_us)
+            self._nacks.add(sequence, now_us, now_us + wait_us, hold=hold)
 
     def _add_stray(self, packet: MediaPacket, now_us: int) -> bool:
         """A packet far from all others: late, or the first after the sender began anew.

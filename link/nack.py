@@ -14,6 +14,7 @@ REORDER_MAX_US = 40_000  # that a packet may be late without being asked for
 LATE_SHARE = 0.5  # of a round trip: what comes sooner was on its way already
 LATENESS_MARGIN = 1.25
 LATENESS_FADE = 0.98  # with every packet that was really lost
+HOLD_US = 15_000  # where error correction is about to bring it without a question
 
 
 @dataclass
@@ -42,9 +43,9 @@ class NackList:
     def __len__(self) -> int:
         return len(self._missing)
 
-    def add(self, sequence: int, now_us: int, deadline_us: int) -> None:
-        """A packet is seen to be missing."""
-        first_us = now_us + round(self._reorder_us)
+    def add(self, sequence: int, now_us: int, deadline_us: int, *, hold: bool = False) -> None:
+        """A packet is seen to be missing; with `hold` a repair packet over it is on its way."""
+        first_us = now_us + max(round(self._reorder_us), HOLD_US if hold else 0)
         self._missing[sequence] = _Missing(now_us, first_us, deadline_us)
 
     def arrived(self, sequence: int, now_us: int) -> bool:
@@ -58,6 +59,18 @@ class NackList:
         else:
             self._reorder_us *= LATENESS_FADE
         return True
+
+    def drop(self, sequence: int) -> None:
+        """A packet is not missing any more, without having come."""
+        self._missing.pop(sequence, None)
+
+    def hurry(self, sequences: range, now_us: int) -> None:
+        """Error correction did not bring these: they are held back for reordering alone."""
+        for sequence in sequences:
+            missing = self._missing.get(sequence)
+            if missing is not None and missing.asked_us is None:
+                first_us = max(now_us, missing.noticed_us + round(self._reorder_us))
+                missing.next_nack_us = min(missing.next_nack_us, first_us)
 
     def expired(self, sequence: int, now_us: int) -> bool:
         """Whether a packet that is not here will not be waited for (any longer)."""

@@ -1,13 +1,16 @@
 """The sender's side of congestion control: everything it asks and is told, in one place.
 
     packets sent, feedback, reports -> CongestionControl, Probing -> pacing_bps, media_bps, a probe
+                                    -> FecRate -> fec_share
 
-`media_bps` is what the encoder may use: the target less what headers and retransmissions take.
+`media_bps` is what the encoder may use: the target less what headers, retransmissions and repair
+packets take.
 """
 
 from __future__ import annotations
 
 from link.congestion import Bounds, CongestionControl
+from link.fec_rate import FecRate
 from link.probing import Probing
 from link.sent_log import SentLog
 from link.twcc import Feedback
@@ -33,6 +36,7 @@ class PathControl:
         self._control = CongestionControl(START_BPS, self._bounds())
         self._probing = Probing()
         self._log = SentLog()
+        self._fec = FecRate()
         self._has_feedback = has_feedback
         self._may_probe = may_probe and has_feedback
         self._overhead_bps = 0.0
@@ -85,10 +89,15 @@ class PathControl:
     def on_feedback(self, feedback: Feedback, now_us: int) -> None:
         """Transport-wide feedback came."""
         fates = self._log.match(feedback)
+        self._fec.on_fates(fates)
         self._control.on_fates(fates, now_us)
         found = self._probing.on_fates(fates, now_us)
         if found is not None:
             self._control.on_probed(found.rate_bps, full=found.full)
+
+    def fec_share(self, packets_per_s: float) -> float:
+        """Repair packets that fit for each media packet, at so many of these a second."""
+        return self._fec.share(self._control.rtt_us, packets_per_s) if self._has_feedback else 0.0
 
     def on_report(self, fraction_lost: float, now_us: int) -> None:
         """A receiver report came."""

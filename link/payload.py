@@ -80,7 +80,9 @@ def _fragment(nal: bytes, max_payload_bytes: int) -> list[bytes]:
     if len(nal) <= max_payload_bytes:
         return [nal]
     indicator = bytes([nal[0] & _NOT_TYPE_MASK | NalType.FRAGMENTATION_UNIT << 1, nal[1]])
-    step = max_payload_bytes - _FU_HEADER_BYTES
+    body = len(nal) - NAL_HEADER_BYTES
+    pieces = -(-body // (max_payload_bytes - _FU_HEADER_BYTES))
+    step = -(-body // pieces)  # of one size: a repair packet is as long as the longest
     payloads = []
     for start in range(NAL_HEADER_BYTES, len(nal), step):
         flags = _FU_START if start == NAL_HEADER_BYTES else 0

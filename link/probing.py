@@ -15,7 +15,9 @@ FIRST_FACTOR = 3.0  # of the target, at the beginning of a session
 FACTOR = 2.0
 DURATION_US = 80_000
 PACKETS_MIN = 5
-INTERVAL_US = 5_000_000  # after the last probe, or the last decrease
+INTERVALS_US = (2_000_000, 5_000_000)  # from probe to probe, or after a decrease; from and to,
+COST_SHARE = 0.08  # as a probe shall add no more than this share of the rate
+PACKET_BYTES = 1_200
 AFTER_SUCCESS_US = 300_000
 RESULT_US = 1_000_000  # until a probe without a result is forgotten
 ARRIVED_MIN = 0.8  # of its packets
@@ -36,6 +38,7 @@ class Probing:
     def __init__(self) -> None:
         self._next_us: int | None = None
         self._factor = FIRST_FACTOR
+        self._interval_us = INTERVALS_US[0]
         self._rate_bps = 0.0
         self._bytes_left = 0
         self._packets_left = 0
@@ -54,8 +57,8 @@ class Probing:
         if self._began_us is not None:
             if now_us - self._began_us < RESULT_US:
                 return False
-            self._end(now_us + INTERVAL_US)
-        if decreased_us is not None and now_us - decreased_us < INTERVAL_US:
+            self._end(now_us + self._interval_us)
+        if decreased_us is not None and now_us - decreased_us < INTERVALS_US[0]:
             return False
         return self._next_us is None or now_us >= self._next_us
 
@@ -65,6 +68,9 @@ class Probing:
         self._factor = FACTOR
         self._bytes_left = round(self._rate_bps * DURATION_US / 8e6)
         self._packets_left = PACKETS_MIN
+        cost_bits = 8 * max(self._bytes_left, PACKETS_MIN * PACKET_BYTES)
+        interval_us = round(1e6 * cost_bits / (COST_SHARE * target_bps))
+        self._interval_us = min(max(interval_us, INTERVALS_US[0]), INTERVALS_US[1])
         self._began_us = now_us
         self._numbers, self._fates = [], {}
 
@@ -85,7 +91,7 @@ class Probing:
             return None
         result = self._result()
         more = result is not None and not result.full
-        self._end(now_us + (AFTER_SUCCESS_US if more else INTERVAL_US))
+        self._end(now_us + (AFTER_SUCCESS_US if more else self._interval_us))
         return result
 
     def _result(self) -> ProbeResult | None:

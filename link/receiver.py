@@ -1,13 +1,14 @@
 """The receiving end of a session: RTP in, access units out, feedback sent.
 
 the peer -> SRTP -> (RTX unwrapped) -> JitterBuffer -> UnitQueue -> receive()
-                                           |
+           repair packets -> FecDecoder -^ |
 NACK, PLI, receiver reports <--------------+
 """
 
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import astuple, replace
@@ -17,9 +18,12 @@ from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket,
 from link import reports
 from link.access_unit import AccessUnit
 from link.errors import SessionEnded, WireError
+from link.fec import parse_repair
+from link.fec_decoder import FecDecoder
 from link.history import parse_rtx
 from link.jitter import JitterBuffer, JitterCounts
 from link.packet import MediaPacket
+from link.peer_clock import PeerClock, SentReport
 from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import ReceiverStats
@@ -35,6 +39,7 @@ FEEDBACK_TICK_S = 0.01  # of retry timers
 ARRIVALS_US = (50_000, 100_000)  # between reports of arrivals: of several packets, of any
 ARRIVALS_SEVERAL = 4
 SOURCE_SILENCE_US = 500_000  # then another SSRC may take over
+REPAIRS_CEASED_US = 500_000  # without one: none is waited for
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +64,12 @@ class MediaReceiver:
         self._media_ssrc: int | None = None
         self._media_us = 0  # arrival of the last packet from it
         self._jitter = JitterBuffer()
+        self._fec = FecDecoder()
+        self._repair_us = 0  # arrival of the last repair packet
         self._earlier = JitterCounts()  # of sources before the present one
         self._statistics = reports.ReceptionStatistics()
+        self._clock = PeerClock()
+        self._sent: SentReport | None = None
         self._arrivals = ArrivalLog()
         self._arrivals_us = 0  # when they were reported last
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
@@ -70,7 +79,7 @@ class MediaReceiver:
         self._irap_asked = False
         self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
         self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
-        self._bytes = self._packets = self._nacks = self._plis = self._dropped = 0
+        self._bytes = self._packets = self._nacks = self._plis = self._dropped = self._repaired = 0
         transport.expect_transport_numbers(video.transport_cc_id)
         transport.attach(self)
 
@@ -113,6 +122,9 @@ class MediaReceiver:
             rtt_ms=None if rtt_us is None else rtt_us / 1000,
             queue_units=len(self._units),
             datagrams_refused=self._transport.datagrams_refused,
+            packets_repaired=self._repaired,
+            clock=self._clock.estimate(),
+            sent=self._sent,
         )
 
     async def wait_closed(self) -> str:
@@ -152,13 +164,23 @@ class MediaReceiver:
             except WireError:
                 return  # padding that probes bandwidth
             self._add(packet, sequence, payload, now_us)
+        elif packet.payload_type == self._video.fec_payload_type:
+            self._on_repair(packet, now_us)
 
     def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None:
         for packet in packets:
             if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._media_ssrc:
-                self._statistics.add_sender_report(packet.sender_info.ntp_timestamp, now_us)
+                self._on_sender_report(packet, now_us)
             elif isinstance(packet, RtcpByePacket) and self._concerns_us(packet):
                 self.end("the sender said goodbye")
+
+    def _on_sender_report(self, packet: RtcpSrPacket, now_us: int) -> None:
+        info = packet.sender_info
+        self._statistics.add_sender_report(info.ntp_timestamp, now_us)
+        self._sent = SentReport(reports.unix_time(info.ntp_timestamp), info.rtp_timestamp)
+        if self._transport.rtt_us is not None:
+            here_us = time.time_ns() // 1000 - (monotonic_us() - now_us)
+            self._clock.add(self._sent.unix_us, here_us, self._transport.rtt_us)
 
     def on_feedback(self, feedback: Feedback, now_us: int) -> None:
         """Nothing is sent that it could be about."""
@@ -178,7 +200,7 @@ class MediaReceiver:
         if self._media_ssrc is not None:
             logger.info("the sender changed its SSRC")
             self._earlier = self._counts()
-            self._jitter = JitterBuffer()
+            self._jitter, self._fec = JitterBuffer(), FecDecoder()
             self._gap = True
         self._pli_limit.allow(now_us)  # a stream begins with an IRAP: give it time to arrive
         self._media_ssrc = ssrc
@@ -190,12 +212,31 @@ class MediaReceiver:
         return JitterCounts(*(before + now for before, now in pairs))
 
     def _add(self, packet: RtpPacket, sequence: int, payload: bytes, now_us: int) -> None:
-        marker = bool(packet.marker)
         before = self._jitter.missing_packets, self._jitter.irap_wanted
-        self._jitter.add(MediaPacket(sequence, packet.timestamp, marker, payload), now_us)
+        media = MediaPacket(sequence, packet.timestamp, bool(packet.marker), payload)
+        self._jitter.add(media, now_us)
+        if self._video.fec_payload_type is not None:
+            self._restore(self._fec.add(media), now_us)
         self._put_out(now_us)
         if (self._jitter.missing_packets, self._jitter.irap_wanted) > before:
             self._urgent.set()
+
+    def _on_repair(self, packet: RtpPacket, now_us: int) -> None:
+        try:
+            repair = parse_repair(packet.sequence_number, packet.payload)
+        except WireError:
+            return
+        self._repair_us = now_us
+        self._restore(self._fec.add_repair(repair), now_us)
+        self._jitter.on_repair(repair.base, repair.count, packet.timestamp, now_us)
+        self._put_out(now_us)
+        if self._jitter.missing_packets:
+            self._urgent.set()
+
+    def _restore(self, packets: Iterable[MediaPacket], now_us: int) -> None:
+        """Packets that error correction gave back."""
+        for packet in packets:
+            self._repaired += self._jitter.add(packet, now_us, restored=True)
 
     def _put_out(self, now_us: int) -> None:
         while (unit := self._jitter.pop(now_us)) is not None:
@@ -226,6 +267,8 @@ class MediaReceiver:
     def _feedback(self, now_us: int) -> list[AnyRtcpPacket]:
         if self._transport.rtt_us is not None:
             self._jitter.set_rtt(self._transport.rtt_us)
+        if now_us - self._repair_us > REPAIRS_CEASED_US:
+            self._jitter.repairs_ceased()
         packets: list[AnyRtcpPacket] = []
         media_ssrc = self._media_ssrc or 0
         missing = self._jitter.missing(now_us)

@@ -40,6 +40,11 @@ def ntp_time(unix_us: int) -> int:
     return (seconds + _NTP_EPOCH_OFFSET_S) << 32 | (rest_us << 32) // 1_000_000
 
 
+def unix_time(ntp: int) -> int:
+    """Unix time in us of an NTP timestamp of 64 bits."""
+    return ((ntp >> 32) - _NTP_EPOCH_OFFSET_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+
+
 def ntp_middle(ntp: int) -> int:
     """The middle 32 bits of an NTP timestamp, units of 1/65536 s, as LSR carries them."""
     return ntp >> 16 & 0xFFFFFFFF

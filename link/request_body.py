@@ -22,3 +22,5 @@ async def read_body(request: web.Request, content_type: str) -> str:
         raise refusal(web.HTTPBadRequest, "The body is not UTF-8 text") from error
     except ConnectionError as error:
         raise refusal(web.HTTPBadRequest, "The body is cut off") from error
+    except web.RequestPayloadError as error:
+        raise refusal(web.HTTPBadRequest, "The body is not encoded as it says") from error

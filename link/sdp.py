@@ -18,6 +18,7 @@ from aiortc import RTCDtlsParameters, RTCIceCandidate, RTCIceParameters, RTCRtpC
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from link.errors import LinkError, WireError
+from link.fec import FEC_FORMAT
 from link.twcc import EXTENSION_URI
 
 SDP_MAX_BYTES = 64 * 1024
@@ -77,6 +78,7 @@ class VideoParameters:
     network_ids: tuple[bytes, ...]
     format_parameters: tuple[tuple[str, str], ...] = tuple(H265_PARAMETERS.items())
     transport_cc_id: int | None = None  # header extension of transport-wide feedback, both agreed
+    fec_payload_type: int | None = None  # of repair packets (link.fec); None: there are none
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,9 @@ def parse_answer(text: str, offered: VideoParameters) -> PeerDescription:
     answer = _parse(text, _RECEIVES, "answer")
     if answer.video.payload_type != offered.payload_type:
         raise NoH265Error("The answer takes another format than the H.265 that was offered")
+    fec = answer.video.fec_payload_type
+    if fec not in (None, offered.fec_payload_type):
+        answer = replace(answer, video=replace(answer.video, fec_payload_type=None))
     return answer
 
 
@@ -116,6 +121,16 @@ def parse_candidates(fragment: str) -> tuple[str | None, list[RTCIceCandidate]]:
     except _PARSER_ERRORS as error:
         raise SdpError(f"A candidate does not parse: {error}") from error
     return (names[0] if names else None), found
+
+
+def is_usable(candidate: RTCIceCandidate) -> bool:
+    """Whether checks can be sent there: UDP at an IP address."""
+    return (
+        candidate.protocol.lower() == "udp"
+        and candidate.component == 1
+        and 0 < candidate.port < 1 << 16
+        and not candidate.ip.endswith(".local")
+    )
 
 
 def _parse(text: str, directions: tuple[str | None, ...], what: str) -> PeerDescription:
@@ -206,6 +221,7 @@ def _video(codec: RTCRtpCodecParameters, media: MediaDescription) -> VideoParame
         network_ids=(),
         format_parameters=tuple(kept),
         transport_cc_id=_transport_cc_id(media) if ("transport-cc", None) in feedback else None,
+        fec_payload_type=_fec_payload_type(media),
     )
 
 
@@ -219,6 +235,14 @@ def _transport_cc_id(media: MediaDescription) -> int | None:
 def _rtx_payload_type(payload_type: int, media: MediaDescription) -> int | None:
     for codec in media.rtp.codecs:
         if codec.name.lower() == "rtx" and codec.parameters.get("apt") == payload_type:
+            return codec.payloadType
+    return None
+
+
+def _fec_payload_type(media: MediaDescription) -> int | None:
+    for codec in media.rtp.codecs:
+        ours = codec.name.lower() == FEC_FORMAT and codec.clockRate == CLOCK_RATE_HZ
+        if ours and codec.payloadType in _PAYLOAD_TYPES:
             return codec.payloadType
     return None
 

@@ -7,6 +7,7 @@ from aiortc import RTCRtpCodecParameters, RTCRtpHeaderExtensionParameters
 from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription, SsrcDescription
 
+from link.fec import FEC_FORMAT
 from link.sdp import (
     CLOCK_RATE_HZ,
     NETWORKS_ATTRIBUTE,
@@ -18,6 +19,7 @@ from link.twcc import EXTENSION_URI
 
 OFFER_PAYLOAD_TYPE = 96
 OFFER_RTX_PAYLOAD_TYPE = 97
+OFFER_FEC_PAYLOAD_TYPE = 98
 OFFER_TRANSPORT_CC_ID = 3
 _FEEDBACK = (("nack", None), ("nack", "pli"), ("ccm", "fir"))
 _TRANSPORT_CC = ("transport-cc", None)
@@ -32,6 +34,7 @@ class Ssrcs:
     media: int
     rtx: int
     cname: str
+    fec: int = 0
 
 
 def make_offer(
@@ -47,12 +50,17 @@ def make_offer(
         fir=True,
         network_ids=tuple(network_ids),
         transport_cc_id=OFFER_TRANSPORT_CC_ID,
+        fec_payload_type=OFFER_FEC_PAYLOAD_TYPE if ssrcs.fec else None,
     )
     media = _video_section(transport, video, "sendonly")
     media.rtp.codecs[0].rtcpFeedback = [RTCRtcpFeedback(*item) for item in _SENDER_FEEDBACK]
     media.msid = f"{ssrcs.cname} {ssrcs.cname}"
-    media.ssrc_group = [GroupDescription("FID", [ssrcs.media, ssrcs.rtx])]
-    media.ssrc = [SsrcDescription(ssrc, cname=ssrcs.cname) for ssrc in (ssrcs.media, ssrcs.rtx)]
+    sources = [ssrcs.media, ssrcs.rtx]
+    media.ssrc_group = [GroupDescription("FID", [*sources])]
+    if ssrcs.fec:
+        sources.append(ssrcs.fec)
+        media.ssrc_group.append(GroupDescription("FEC-FR", [ssrcs.media, ssrcs.fec]))
+    media.ssrc = [SsrcDescription(ssrc, cname=ssrcs.cname) for ssrc in sources]
     text = _header(transport, video.mid) + _section_text(media, network_ids)
     return text, video
 
@@ -110,11 +118,16 @@ def _codecs(video: VideoParameters) -> list[RTCRtpCodecParameters]:
     h265 = RTCRtpCodecParameters("video/H265", CLOCK_RATE_HZ, payloadType=video.payload_type)
     h265.parameters = dict(video.format_parameters)
     h265.rtcpFeedback = [RTCRtcpFeedback(*item) for item, agreed in wanted.items() if agreed]
-    if video.rtx_payload_type is None:
-        return [h265]
-    rtx = RTCRtpCodecParameters("video/rtx", CLOCK_RATE_HZ, payloadType=video.rtx_payload_type)
-    rtx.parameters = {"apt": video.payload_type}
-    return [h265, rtx]
+    codecs = [h265]
+    if video.rtx_payload_type is not None:
+        rtx = RTCRtpCodecParameters("video/rtx", CLOCK_RATE_HZ, payloadType=video.rtx_payload_type)
+        rtx.parameters = {"apt": video.payload_type}
+        codecs.append(rtx)
+    if video.fec_payload_type is not None:
+        name = f"video/{FEC_FORMAT}"
+        fec = RTCRtpCodecParameters(name, CLOCK_RATE_HZ, payloadType=video.fec_payload_type)
+        codecs.append(fec)
+    return codecs
 
 
 def _section_text(media: MediaDescription, network_ids: Sequence[bytes]) -> str:

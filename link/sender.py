@@ -1,7 +1,7 @@
 """The sending end of a session: access units in, RTP out, feedback answered.
 
 send() -> UnitQueue -> packetize -+-> Pacer -> SRTP -> the peer
-               retransmissions ---+     |                 |
+    retransmissions, repairs -----+     |                 |
                probes ------------+     |                 v
                                         |    feedback -> PathControl -> on_bitrate, the pacer
                                         +-> SendHistory <- NACK
@@ -39,6 +39,7 @@ from link.pacer import Pacer
 from link.packet import MediaPacket
 from link.path_control import PathControl
 from link.payload import DEFAULT_MAX_PAYLOAD_BYTES, packetize
+from link.protection import Protection, RepairPacket
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sequence import RTP_CLOCK_HZ
@@ -88,6 +89,8 @@ class MediaSender:
         self._retransmissions: deque[MediaPacket] = deque()
         self._history = SendHistory()
         self._padding: deque[MediaPacket] = deque()
+        self._repairs: deque[RepairPacket] = deque()
+        self._protection: Protection | None = None
         self._pacer = Pacer(DEFAULT_PACING_BPS)
         self._path: PathControl | None = None
         self._told_bps = 0
@@ -97,7 +100,7 @@ class MediaSender:
         self._sequence = secrets.randbits(16)
         self._rtx_sequence = secrets.randbits(16)
         self._last_sent: tuple[int, int] | None = None  # RTP timestamp, Unix time in us
-        self._octets = self._packets = self._retransmitted = 0
+        self._octets = self._packets = self._retransmitted = self._repair = 0
         self._nacks = self._plis = self._dropped = 0
         self._fraction_lost = 0.0
         self._rtt_us: int | None = None
@@ -136,6 +139,8 @@ class MediaSender:
                 has_feedback=self._video.transport_cc_id is not None,
                 may_probe=self._video.rtx_payload_type is not None,
             )
+            if self._video.fec_payload_type is not None:
+                self._protection = Protection(self._path.fec_share, secrets.randbits(16))
             self._life.spawn(self._control_loop(self._path))
 
     def stats(self) -> SenderStats:
@@ -155,6 +160,7 @@ class MediaSender:
             target_bps=None if self._path is None else self._path.target_bps,
             media_bps=None if self._path is None else self._path.media_bps,
             datagrams_refused=self._transport.datagrams_refused,
+            packets_repair=self._repair,
         )
 
     async def wait_closed(self) -> str:
@@ -233,7 +239,8 @@ class MediaSender:
 
     async def _send_loop(self) -> None:
         while True:
-            queue = self._retransmissions or self._next_media() or self._next_padding()
+            queue: deque[MediaPacket] | deque[RepairPacket] = self._retransmissions or self._repairs
+            queue = queue or self._next_media() or self._next_padding()
             if not queue:
                 self._wake.clear()
                 await self._wake.wait()
@@ -244,10 +251,13 @@ class MediaSender:
                 await asyncio.sleep(delay_us / 1e6)
                 continue  # a retransmission may have come, and goes first
             self._pacer.spend(size, monotonic_us())
-            if queue is self._media:
-                await self._send_first(queue.popleft())
+            packet = queue.popleft()
+            if isinstance(packet, RepairPacket):
+                await self._send_repair(packet)
+            elif queue is self._media:
+                await self._send_first(packet)
             else:
-                await self._send_again(queue.popleft())
+                await self._send_again(packet)
 
     def _next_media(self) -> deque[MediaPacket]:
         """Packets of the access unit under way, or of the next one; empty when there is none."""
@@ -275,7 +285,10 @@ class MediaSender:
         return self._padding
 
     async def _send_first(self, packet: MediaPacket) -> None:
-        self._history.add(packet, monotonic_us())
+        now_us = monotonic_us()
+        self._history.add(packet, now_us)
+        if self._protection is not None:
+            self._repairs += self._protection.add(packet, now_us)
         self._packets += 1
         self._octets += len(packet.payload)
         self._last_sent = packet.timestamp, _unix_us()
@@ -296,6 +309,17 @@ class MediaSender:
         )
         self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
         await self._send_rtp(rtx, 0)
+
+    async def _send_repair(self, packet: RepairPacket) -> None:
+        self._repair += 1
+        fec = RtpPacket(
+            payload_type=self._video.fec_payload_type or 0,
+            sequence_number=packet.number,
+            timestamp=packet.timestamp,
+            ssrc=self._ssrcs.fec,
+            payload=packet.payload,
+        )
+        await self._send_rtp(fec, 0)
 
     async def _send_rtp(self, packet: RtpPacket, media_bytes: int) -> None:
         """`media_bytes` of it are media sent for the first time."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from link.peer_clock import ClockEstimate, SentReport
+
 
 @dataclass(frozen=True)
 class SenderStats:
@@ -20,6 +22,7 @@ class SenderStats:
     datagrams_refused: int  # garbage, forged, or from strangers
     target_bps: int | None = None  # what the path takes, on the wire; None: it is not watched
     media_bps: int | None = None  # of it, for the encoder
+    packets_repair: int = 0  # of forward error correction
 
 
 @dataclass(frozen=True)
@@ -38,3 +41,6 @@ class ReceiverStats:
     rtt_ms: float | None
     queue_units: int
     datagrams_refused: int  # garbage, forged, or from strangers
+    packets_repaired: int = 0  # restored by forward error correction, without being asked for
+    clock: ClockEstimate | None = None  # of the sender
+    sent: SentReport | None = None

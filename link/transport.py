@@ -10,11 +10,12 @@ peer did not sign, and everything else from addresses that no signed STUN messag
 """
 
 import asyncio
+import socket
 import struct
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import aioice
 import aioice.turn
@@ -26,19 +27,21 @@ from aiortc import (
     RTCIceGatherer,
     RTCIceTransport,
 )
-from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket
+from aiortc.rtp import RtcpPacket, RtpPacket
 
 from link.consent import PEER_SILENCE_MAX_US, Consent
-from link.datagram import DatagramKind, datagram_kind, stun_is_signed, stun_transaction_id
 from link.errors import NoMediaPath
+from link.guard import Guard
 from link.ice_servers import IceServer, aioice_arguments
-from link.identity import Identity
-from link.sdp import MAX_CANDIDATES, TransportParameters
-from link.twcc import Feedback, extension_map, feedbacks_in
+from link.identity import DTLS_CIPHERS, Identity
+from link.media_handler import MediaHandler
+from link.sdp import MAX_CANDIDATES, TransportParameters, is_usable
+from link.twcc import extension_map, feedbacks_in
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
 ICE_SERVERS_TIMEOUT_S = 2  # for STUN and TURN servers to answer; without them we go on
+RECEIVE_BUFFER_BYTES = 1 << 20  # the system may give less; Linux gives 208 kB by itself
 RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
@@ -47,53 +50,6 @@ _MAX_PEER_ADDRESSES = 64
 def monotonic_us() -> int:
     """The clock of the whole media plane, us."""
     return time.monotonic_ns() // 1000
-
-
-class MediaHandler(Protocol):
-    """Who gets what arrives; called on the event loop, must not raise."""
-
-    def on_rtp(self, packet: RtpPacket, now_us: int) -> None: ...
-    def on_rtcp(self, packets: Iterable[AnyRtcpPacket], now_us: int) -> None: ...
-    def on_feedback(self, feedback: Feedback, now_us: int) -> None: ...
-    def on_closed(self, reason: str) -> None: ...
-
-
-class _Guard(asyncio.DatagramProtocol):
-    """Stands between a UDP socket and aioice's protocol."""
-
-    def __init__(self, inner: Any, connection: "_Connection") -> None:
-        self._inner = inner
-        self._connection = connection
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        address = (addr[0], addr[1])
-        kind = datagram_kind(data)
-        if kind in (DatagramKind.STUN_REQUEST, DatagramKind.STUN_ANSWER):
-            self._stun(data, address, kind is DatagramKind.STUN_REQUEST)
-        elif kind is DatagramKind.GARBAGE or not self._connection.is_peer(address):
-            self._connection.datagrams_refused += 1
-        else:
-            self._connection.deliver(data, self._inner.local_candidate.component)
-
-    def _stun(self, data: bytes, address: tuple[str, int], request: bool) -> None:
-        """Only signed messages go on: aioice 0.10 checks a signature only where there is one."""
-        connection = self._connection
-        password = connection.local_password if request else connection.remote_password
-        if password is None or not stun_is_signed(data, password.encode()):
-            connection.datagrams_refused += 1
-            return
-        connection.vouch_for(address)
-        connection.consent.answered(stun_transaction_id(data), monotonic_us())
-        try:
-            self._inner.datagram_received(data, address)
-        except (AssertionError, LookupError, ValueError, struct.error):
-            connection.datagrams_refused += 1  # signed, and yet no STUN that aioice understands
-
-    def error_received(self, exc: Exception) -> None:
-        self._inner.error_received(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inner.connection_lost(exc)
 
 
 class _TurnTransport(aioice.turn.TurnTransport):
@@ -125,6 +81,8 @@ class _Connection(aioice.Connection):
         self.consent_lost = False
         self._loopback = loopback
         self._peers: set[tuple[str, int]] = set()
+        self._early: tuple[Any, tuple[str, int]] | None = None  # a way to the peer before ICE chose
+        self.heard = asyncio.Event()  # a signed message of the peer
 
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5
@@ -135,21 +93,39 @@ class _Connection(aioice.Connection):
             component, addresses, min(timeout, ICE_SERVERS_TIMEOUT_S)
         )
         for protocol in self._protocols:
-            guard = _Guard(protocol, self)
+            guard = Guard(protocol, self, monotonic_us)
             if isinstance(protocol.transport, _TurnTransport):
                 relay: Any = protocol.transport
                 relay._TurnTransport__inner_protocol.receiver = guard
             else:
                 protocol.transport.set_protocol(guard)
+                _enlarge(protocol.transport)
         return found
 
     def is_peer(self, address: tuple[str, int]) -> bool:
         """Whether a signed STUN message came from this address."""
         return address in self._peers
 
-    def vouch_for(self, address: tuple[str, int]) -> None:
+    def vouch_for(self, address: tuple[str, int], protocol: Any) -> None:
         if len(self._peers) < _MAX_PEER_ADDRESSES:
             self._peers.add(address)
+        self._early = protocol, address
+        self.heard.set()
+
+    async def sendto(self, data: bytes, component: int) -> None:
+        """Before ICE has chosen a path DTLS takes the one that the peer's last check came by, as
+        our own check does: its handshake is a round trip sooner."""
+        if self._early is None or self._nominated:
+            await super().sendto(data, component)
+        else:
+            await self._early[0].send_data(data, self._early[1])
+
+    async def recvfrom(self) -> tuple[bytes, int]:
+        if self._early is None or self._nominated:
+            return await super().recvfrom()
+        if (received := await self._queue.get()) is None:
+            raise ConnectionError("connection closed")
+        return received
 
     def deliver(self, data: bytes, component: int) -> None:
         """A datagram that the guard let through; dropped when DTLS is too far behind."""
@@ -190,6 +166,7 @@ class _Connection(aioice.Connection):
 
     async def close(self) -> None:
         """aioice 0.10 leaves its checks running, on sockets that are closed then."""
+        self._early = None
         checks = [pair.task for pair in self._check_list if pair.task is not None]
         for check in checks:
             check.cancel()
@@ -198,11 +175,28 @@ class _Connection(aioice.Connection):
         await super().close()
 
 
+class _Certificate(RTCCertificate):
+    """Also takes peers whose certificate is RSA: aiortc's suites are for ECDSA alone, and
+    GStreamer's webrtcbin has RSA. With our own ECDSA certificate they count in the client role."""
+
+    def _create_ssl_context(self, srtp_profiles: Any) -> Any:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(DTLS_CIPHERS)
+        return context
+
+
+def _enlarge(transport: asyncio.BaseTransport) -> None:
+    """What strangers send must not push out the peer's packets while this process is busy."""
+    udp = transport.get_extra_info("socket")
+    if udp is not None:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+
+
 class _Dtls(RTCDtlsTransport):
     """aiortc's DTLS and SRTP; decrypted packets go to the media transport, not to a router."""
 
     def __init__(self, ice: RTCIceTransport, consent: Consent, certificate: RTCCertificate) -> None:
-        super().__init__(ice, [certificate])
+        super().__init__(ice, [_Certificate(certificate._key, certificate._cert)])
         self._consent = consent
         self.handler: MediaHandler | None = None
         self.extensions = extension_map(None)
@@ -312,12 +306,21 @@ class MediaTransport:
             raise NoMediaPath(message) from None
 
     async def _connect(self, remote: TransportParameters) -> None:
-        await self._ice.start(remote.ice)
-        if self._ice.state != "completed":
-            raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
-        await self._dtls.start(remote.dtls)
+        dtls = asyncio.ensure_future(self._handshake(remote.dtls))
+        try:
+            await self._ice.start(remote.ice)
+            if self._ice.state != "completed":
+                raise NoMediaPath("no media path: every ICE check failed (UDP blocked?)")
+            await dtls
+        finally:
+            dtls.cancel()
         if self._dtls.state != "connected":
             raise NoMediaPath("the DTLS handshake failed: the peer is not who its SDP says")
+
+    async def _handshake(self, remote: RTCDtlsParameters) -> None:
+        """Beside our own ICE checks, from the peer's first on."""
+        await self._connection.heard.wait()
+        await self._dtls.start(remote)
 
     async def add_candidates(self, candidates: Iterable[RTCIceCandidate]) -> None:
         """Remote candidates, from SDP or trickled.
@@ -327,7 +330,7 @@ class MediaTransport:
         where none is usable instead of waiting for those checks.
         """
         for candidate in candidates:
-            if _is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
+            if is_usable(candidate) and self._remote_candidates < MAX_CANDIDATES:
                 self._remote_candidates += 1
                 await self._ice.addRemoteCandidate(candidate)
 
@@ -376,12 +379,3 @@ class MediaTransport:
         await self._ice.stop()
         if pump is not None:
             await asyncio.gather(pump, return_exceptions=True)
-
-
-def _is_usable(candidate: RTCIceCandidate) -> bool:
-    return (
-        candidate.protocol.lower() == "udp"
-        and candidate.component == 1
-        and 0 < candidate.port < 1 << 16
-        and not candidate.ip.endswith(".local")
-    )

@@ -96,7 +96,12 @@ class _WhipClient:
         )
         try:
             ours = await transport.gather()
-            ssrcs = Ssrcs(secrets.randbits(32), secrets.randbits(32), secrets.token_hex(8))
+            ssrcs = Ssrcs(
+                media=secrets.randbits(32),
+                rtx=secrets.randbits(32),
+                cname=secrets.token_hex(8),
+                fec=secrets.randbits(32),
+            )
             offer, offered = make_offer(ours, ssrcs, network_ids)
             answer = self._parse(await self._in_time(self._post(offer)), offered)
             sender = MediaSender(

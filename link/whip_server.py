@@ -12,6 +12,7 @@ show life when another streamer comes is taken over; one whose peer is silent en
 
 import asyncio
 import errno
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
@@ -51,6 +52,7 @@ _PREFLIGHT = {
     "Accept-Post": _SDP_TYPE,
     "Accept-Patch": _TRICKLE_TYPE,
 }
+logger = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -169,6 +171,8 @@ class WhipServer:
         except WireError as error:
             raise refusal(web.HTTPBadRequest, str(error)) from error
         except NoH265Error as error:
+            if by_token:  # FFmpeg shows no body; whoever has no right here must not fill the log
+                logger.warning("an offer from %s was refused: %s", request.remote, error)
             raise refusal(web.HTTPUnprocessableEntity, str(error)) from error
         box = None if by_token else self._door.check_box(request, offer)
         async with self._admission:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daemon.bounded_queue import BoundedQueue
+from daemon.errors import RunError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
@@ -29,13 +30,17 @@ from streamer.send import Send
 from streamer.sources.open import is_live, open_source
 from streamer.sources.source import Source
 
+DELIVERED = ("frames_sent", "frames_recorded")  # figures of the outlets
 JOIN_TIMEOUT_S = 5.0  # for a stage to end; a camera driver that hangs is left behind
 
 _log = logging.getLogger(__name__)
 
 
 async def stream(config: StreamerConfig, stop: asyncio.Event) -> None:
-    """Stream until the source ends, the duration is over, or `stop` is set. Raises DaemonError."""
+    """Stream until the source ends, the duration is over, or `stop` is set.
+
+    Raises DaemonError; also when it ends by itself and nothing was ever delivered.
+    """
     figures = Figures()
     async with serve(figures, LOCALHOST, config.figures_port, prefix="denc_stream"):
         network = await asyncio.to_thread(_open_network, config)
@@ -52,6 +57,8 @@ class _Streamer:
         assert config.source is not None
         live = is_live(config.source)
         paced = config.peer is not None
+        self._figures = figures
+        self._duration_s = config.duration if live or paced else None  # a clock on the wall
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._error: BaseException | None = None
@@ -63,7 +70,7 @@ class _Streamer:
         scale = ScaleControl(config.scale, config.max_bitrate)
         self._network = Network(
             network,
-            _network_settings(config),
+            _network_settings(config, paced=live or paced),
             scale,
             shots,
             latents,
@@ -92,11 +99,18 @@ class _Streamer:
             stages.append(Stage("guiding", self._guiding.run, self._failed))
         outlets = [asyncio.ensure_future(outlet.run()) for outlet in self._outlets]
         waits = [asyncio.ensure_future(e.wait()) for e in (stop, self._ended)]
-        await asyncio.wait([*outlets, *waits], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            [*outlets, *waits], timeout=self._duration_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            event(_log, "the duration is over", seconds=self._duration_s)
         self._capture.stop()
         for stage in stages:
             await asyncio.to_thread(stage.join, JOIN_TIMEOUT_S)
         await self._finish([*outlets, *waits])
+        if not stop.is_set():
+            self._check_delivered()
+        event(_log, "ended")
 
     async def _finish(self, tasks: Sequence[asyncio.Future[Any]]) -> None:
         """Close every outlet; then raise the first thing that went wrong, if any."""
@@ -111,7 +125,11 @@ class _Streamer:
         for error in (self._error, *ends):
             if isinstance(error, Exception):
                 raise error
-        event(_log, "ended")
+
+    def _check_delivered(self) -> None:
+        """An end that nobody asked for, without one picture delivered, is a failure."""
+        if self._error is None and not any(map(self._figures.snapshot().get, DELIVERED)):
+            raise RunError("it is over, and no picture was ever delivered")
 
     def _open_outlets(
         self, config: StreamerConfig, network: LatentEncoder, figures: Figures, *, persists: bool
@@ -179,10 +197,11 @@ def _opener(config: StreamerConfig, *, paced: bool) -> Opener:
     return open_again
 
 
-def _network_settings(config: StreamerConfig) -> NetworkSettings:
+def _network_settings(config: StreamerConfig, *, paced: bool) -> NetworkSettings:
+    """Of a file that is encoded as fast as it goes, the duration is the video's own time."""
+    captured_s = None if paced else config.duration
     return NetworkSettings(
-        bits=config.bits,
-        duration_us=None if config.duration is None else round(config.duration * 1e6),
+        bits=config.bits, duration_us=None if captured_s is None else round(captured_s * 1e6)
     )
 
 

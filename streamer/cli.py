@@ -32,7 +32,20 @@ the viewers that this box remembers:
 COMMANDS = peer_commands(
     "viewers", "viewer", "the next box that answers there is remembered instead", "HOST"
 )
-COMMAND = Command(NAME, ABOUT, START, "configs/streamer.yaml", StreamerConfig)
+COMMAND = Command(
+    NAME,
+    ABOUT,
+    START,
+    "configs/streamer.yaml",
+    StreamerConfig,
+    usage="""\
+denc-stream (--camera N | --source SPEC) --peer HOST[:PORT] [options]
+       denc-stream (--camera N | --source SPEC) --output FILE.mkv [options]
+       denc-stream peers | forget HOST [--help]""",
+    files="""\
+  STATE/viewers               which box answers where
+""",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,9 +54,15 @@ def parser() -> argparse.ArgumentParser:
     source = result.add_argument_group("where the pictures come from")
     which = source.add_mutually_exclusive_group()
     which.add_argument(
-        "--camera", type=_camera, dest="source", metavar="N", help="/dev/videoN of this machine"
+        "--camera",
+        type=_camera,
+        dest="source",
+        metavar="N",
+        help="/dev/videoN of this machine: --source v4l2:///dev/videoN",
     )
-    which.add_argument("--source", help="a file, rtsp://..., v4l2:///dev/videoN or demo:")
+    which.add_argument(
+        "--source", metavar="SPEC", help="a file, rtsp://..., v4l2:///dev/videoN or demo:"
+    )
     source.add_argument(
         "--size", metavar="WxH", help="size of the stream (default: the source's own)"
     )
@@ -51,17 +70,23 @@ def parser() -> argparse.ArgumentParser:
         "--fps", metavar="N", help="frames a second at most (default: the source's own)"
     )
     source.add_argument(
-        "--input-format", metavar="NAME", help="what the camera is to deliver: mjpeg, yuyv422, ..."
+        "--input-format",
+        metavar="NAME",
+        help="what the camera is to deliver: mjpeg, yuyv422, ...\n(default: the driver's first)",
     )
     source.add_argument(
         "--loop", action="store_true", default=None, help="start a file again at its end"
     )
     target = result.add_argument_group("where the stream goes (one of them, or both)")
     target.add_argument(
-        "--peer", metavar="HOST[:PORT]", help="the viewer (default port 8889), or a WHIP URL"
+        "--peer",
+        metavar="HOST[:PORT]",
+        help="the viewer (default: port 8889), or the URL of a WHIP endpoint",
     )
-    target.add_argument("--output", metavar="FILE.mkv", help="write the compressed stream")
-    target.add_argument("--token", help="of a viewer that asks for one, unpaired")
+    target.add_argument(
+        "--output", metavar="FILE.mkv", help="keep the compressed stream; never replaces a file"
+    )
+    target.add_argument("--token", metavar="TOKEN", help="of a viewer that asks for one, unpaired")
     target.add_argument(
         "--ice-server",
         action="append",
@@ -79,7 +104,9 @@ def parser() -> argparse.ArgumentParser:
         help="how many times smaller the coded picture is, each way (default: auto)",
     )
     work.add_argument("--bits", metavar="4..8", help="of the latent's quantizer (default: 8)")
-    work.add_argument("--engine", metavar="NAME", help="default: auto; plain = without a network")
+    work.add_argument(
+        "--engine", metavar="NAME", help="the network; `plain` is none (default: auto)"
+    )
     work.add_argument(
         "--preset", choices=("auto", *PRESETS), metavar="NAME", help="of x265 (default: auto)"
     )
@@ -87,8 +114,10 @@ def parser() -> argparse.ArgumentParser:
         "--no-guide", action="store_false", default=None, dest="guide",
         help="do not fit the viewer's network to the picture: saves a little CPU time",
     )  # fmt: skip
-    work.add_argument("--threads", metavar="N", help="default: 0 = every core")
-    COMMAND.add_rest(result, "default 9464, 0 = none")
+    work.add_argument(
+        "--threads", metavar="N", help="of network and x265; 0 is every core (default: 0)"
+    )
+    COMMAND.add_rest(result, "default: 9464, 0 is none")
     return result
 
 

@@ -30,7 +30,7 @@ class LatentMaker(Protocol):
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What the user chose; `duration_us` None is for ever."""
+    """What the user chose; `duration_us` None is until the shots end."""
 
     bits: int
     duration_us: int | None = None
@@ -49,7 +49,7 @@ class Network:
     """Takes the newest shot, makes its latent, and waits until the carrier takes it.
 
     While nobody wants them (`wanted()` is false) shots are thrown away: an idle streamer costs
-    next to nothing. The duration counts from the first shot that was wanted.
+    next to nothing. The duration counts captured time, from the first shot that was wanted.
     """
 
     def __init__(

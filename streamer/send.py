@@ -183,10 +183,13 @@ class Send:
             if stats.target_bps is not None:
                 self._figures.set("path_bits_per_s", stats.target_bps)
             self._figures.set("packets_retransmitted", stats.packets_retransmitted)
+            self._figures.set("packets_repair", stats.packets_repair)
             await asyncio.sleep(FIGURES_INTERVAL_S)
 
     def _check_networks(self, session: Session) -> None:
-        if any(self._network_id) and self._network_id not in session.peer_network_ids:
+        if not session.peer_network_ids:
+            event(_log, "the viewer lists no networks: it will show the small preview picture")
+        elif any(self._network_id) and self._network_id not in session.peer_network_ids:
             event(
                 _log,
                 "the viewer has no partner of this encoder network and will upscale plainly: "

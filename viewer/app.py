@@ -13,7 +13,7 @@ from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
-from daemon.state import open_state
+from daemon.state import default_folder, open_state
 from engines.codec import installed_network_ids
 from link.errors import LinkError
 from link.identity import short
@@ -21,12 +21,17 @@ from link.whip_server import WhipServer
 from viewer.address import Address
 from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
+from viewer.outputs import outputs
 from viewer.pairing import Pairing
 from viewer.pipeline import Pipeline
 from viewer.playback import Playback, StreamFile
 from viewer.progress import show_progress
+from viewer.reach import from_elsewhere
 from viewer.receive import Reception
 from viewer.restorers import Restorers
+from viewer.speed_book import FILE_NAME, SpeedBook
+from viewer.state_line import show_state
+from viewer.summary import live_line
 from viewer.watching import watching
 
 FIGURES_PREFIX = "denc_view"
@@ -41,14 +46,19 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     """
     figures = Figures()
     restorers = Restorers(
-        config.engine, threads=config.threads or _cores(), fidelity=config.fidelity
+        config.engine,
+        threads=config.threads or _cores(),
+        fidelity=config.fidelity,
+        book=SpeedBook((config.state or default_folder()) / FILE_NAME),
+        waits=config.keeps_every_frame,
     )
     file = StreamFile(config.input) if config.input else None
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
         watching(config, figures, restorers, prefix=FIGURES_PREFIX) as watched,
+        outputs(config, figures, restorers, stop) as more,
     ):
-        pipeline = Pipeline(config, figures, restorers, watched.page, watched.sinks)
+        pipeline = Pipeline(config, figures, restorers, watched.page, [*watched.sinks, *more])
         discard = True
         try:
             if file is not None:
@@ -69,7 +79,7 @@ async def _listen(
     figures: Figures,
     stop: asyncio.Event,
 ) -> None:
-    reception = Reception(pipeline.decoding, figures)
+    reception = Reception(pipeline.decoding, figures, pipeline.latency)
     state = open_state(config.state)
     identity = state.identity()
     pairing = Pairing(state, identity.fingerprint, first_may_pair=config.token is None)
@@ -88,13 +98,19 @@ async def _listen(
         await server.start()
     except LinkError as error:
         raise UsageError(f"{error}; give another port with --listen or --http") from error
+    state_line: asyncio.Task[None] | None = None
     try:
+        here = from_elsewhere(Address(address.host, server.port))
         event(
             _log,
             "listening",
             address=Address(address.host, server.port),
             fingerprint=short(identity.fingerprint),
             admits=pairing.summary(),
+            there=f"denc-stream --camera 0 --peer {here}",
+        )
+        state_line = asyncio.create_task(
+            show_state(sys.stderr, lambda: live_line(figures.snapshot(), here, pairing.summary))
         )
         if config.http is not None and server.plain_port is not None:
             plain = Address(config.http.host, server.plain_port)
@@ -104,6 +120,7 @@ async def _listen(
             ends.append(reception.ended.wait())
         await _first(*ends)
     finally:
+        await _cancel(state_line)
         await server.stop()
 
 
@@ -137,9 +154,7 @@ async def _play(
         if stop.is_set() or pipeline.has_failed:
             pipeline.abandon()
         await asyncio.to_thread(playback.close)
-        progress.cancel()
-        with suppress(asyncio.CancelledError):
-            await progress
+        await _cancel(progress)
 
 
 def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) -> None:
@@ -150,6 +165,13 @@ def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) 
     if not shown:
         raise RunError(f"no picture of {config.input} could be restored")
     event(_log, "restored", file=config.input, frames=shown)
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _first(*ends: Coroutine[object, object, object]) -> None:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from statistics import median_low
 
 from viewer.clock import Clock
+from viewer.pace import Pace
 from viewer.picture import Decoded
 
 CAPACITY = 32  # pictures; the budget is reached long before, unless nothing is being restored
 COST_SAMPLES = 5  # batches; the first of a network includes its loading
 SPACING_SAMPLES = 25  # pictures
+OVERLOADED_BUDGET_US = 100_000  # where pictures have to be dropped anyway, waiting gains nothing
 
 
 class LatentBuffer:
@@ -24,8 +26,8 @@ class LatentBuffer:
 
     With a budget (us, counted from arrival), the oldest are dropped while they are older than it,
     or while the backlog would take longer than it: a box that is ten times too slow shows fresh
-    pictures rarely, not old ones. The newest is never dropped. Without a budget the writer waits
-    and nothing is dropped.
+    pictures rarely, not old ones. The newest is never dropped. A box that always falls behind
+    has a smaller budget. Without a budget the writer waits and nothing is dropped.
     """
 
     def __init__(
@@ -79,25 +81,30 @@ class LatentBuffer:
             return batch
 
     @property
+    def pace(self) -> Pace:
+        """Of the last pictures, once there are enough of them."""
+        with self._changed:
+            return Pace(
+                self._cost_us if len(self._costs_us) == COST_SAMPLES else 0.0,
+                median_low(self._spacing_us) if len(self._spacing_us) > COST_SAMPLES else 0.0,
+            )
+
+    @property
     def falls_behind(self) -> bool:
         """Whether restoring takes longer than the pictures are apart, where that matters."""
-        with self._changed:
-            enough = len(self._costs_us) == COST_SAMPLES and len(self._spacing_us) > COST_SAMPLES
-            return (
-                enough
-                and self._budget_us is not None
-                and self._cost_us > median_low(self._spacing_us)
-            )
+        return self._budget_us is not None and self.pace.load > 1
 
     def measured(self, pictures: int, duration_us: float) -> None:
         """Restoring that many pictures took so long."""
-        self._costs_us.append(duration_us / pictures)
-        self._cost_us = median_low(self._costs_us)
+        with self._changed:
+            self._costs_us.append(duration_us / pictures)
+            self._cost_us = median_low(self._costs_us)
 
     def forget_cost(self) -> None:
         """Another network restores from here on."""
-        self._costs_us.clear()
-        self._cost_us = 0.0
+        with self._changed:
+            self._costs_us.clear()
+            self._cost_us = 0.0
 
     def close(self, *, discard: bool) -> None:
         """No more pictures. What waits still comes out, unless it is to be discarded."""
@@ -116,6 +123,8 @@ class LatentBuffer:
         budget_us = self._budget_us
         if budget_us is None:
             return
+        if self.falls_behind:
+            budget_us = min(budget_us, OVERLOADED_BUDGET_US)
         now_us, before = self._clock(), len(self._waiting)
         while len(self._waiting) > 1 and (
             now_us - self._waiting[0].arrived_us > budget_us

@@ -9,13 +9,14 @@ from collections.abc import Callable, Coroutine, Sequence
 
 from daemon.command import Command
 from daemon.peer_commands import run_peer_command
-from viewer.config import HTTP, LISTEN, PAGE, QUALITIES, ViewerConfig
+from viewer.config import HTTP, LISTEN, PAGE, QUALITIES, RAW_FORMATS, ViewerConfig
 from viewer.pair_command import COMMANDS
 
 NAME = "denc-view"
 ABOUT = """\
-Receives a denc stream, restores it to its full size and shows it: on a web page, as a recording,
-or both. The first denc-stream that connects is paired with this viewer; others are refused."""
+Receives a denc stream, restores it to its full size and shows it: on a web page, in a window, as
+a recording, as a camera, into a pipe; any number of them at once. The first denc-stream that
+connects is paired with this viewer; others are refused."""
 START = f"""\
 start with one of:
   denc-view --listen                        wait for denc-stream on port {LISTEN.port}, watch at
@@ -25,6 +26,8 @@ start with one of:
   denc-view --listen --publish URL          send the restored video on to a WHIP server
   denc-view --listen --record-stream s.mkv  keep the stream itself (tiny) and restore it later:
   denc-view --input s.mkv --record out.mkv  restore a stream file
+  denc-view --listen --window               watch in a window
+  denc-view --listen --stdout y4m | ffmpeg -i - -c:v libx264 out.mp4
 then, on the other machine:
   denc-stream --camera 0 --peer THIS-HOST
 who may connect (while it runs, or not):
@@ -32,7 +35,23 @@ who may connect (while it runs, or not):
   denc-view peers                           list those that are paired
   denc-view forget NAME                     let one of them in no more
 """
-COMMAND = Command(NAME, ABOUT, START, "configs/viewer.yaml", ViewerConfig)
+COMMAND = Command(
+    NAME,
+    ABOUT,
+    START,
+    "configs/viewer.yaml",
+    ViewerConfig,
+    usage="""\
+denc-view --listen [[HOST:]PORT] [options]
+       denc-view --input FILE.mkv [options]
+       denc-view pair | peers | forget NAME [--help]""",
+    environment="""\
+  DISPLAY, WAYLAND_DISPLAY    the screen of --window
+""",
+    files="""\
+  STATE/streamers             who may connect
+""",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,21 +63,30 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const=str(LISTEN),
         metavar="[HOST:]PORT",
-        help=f"wait for a streamer; without a value {LISTEN}",
+        help=f"wait for a streamer (without a value: {LISTEN})",
     )
-    source.add_argument("--input", metavar="FILE.mkv", help="restore a stream file")
     source.add_argument(
-        "--once", action="store_true", default=None, help="end when the first stream ends"
+        "--input",
+        metavar="FILE.mkv",
+        help="restore a stream file, of --record-stream or denc-stream --output",
+    )
+    source.add_argument(
+        "--once",
+        action="store_true",
+        default=None,
+        help="end when the first stream ends (default: wait for the next)",
     )
     source.add_argument(
         "--http",
         nargs="?",
         const=str(HTTP),
         metavar="[HOST:]PORT",
-        help="also plain HTTP, for WHIP programs that show the token and cannot check\n"
-        f"this box's certificate; without a value {HTTP}",
+        help="also plain HTTP, for WHIP programs that show the token and cannot\n"
+        f"check this box's certificate (without a value: {HTTP})",
     )
-    source.add_argument("--token", help="lets in who shows it, unpaired; the page needs it too")
+    source.add_argument(
+        "--token", metavar="TOKEN", help="lets in who shows it, unpaired; the page needs it too"
+    )
     source.add_argument(
         "--ice-server",
         action="append",
@@ -69,11 +97,50 @@ def parser() -> argparse.ArgumentParser:
     sinks.add_argument(
         "--web",
         metavar="[HOST:]PORT",
-        help=f"serve the page; it is at http://{PAGE}/ if no sink is given",
+        help="the page, for browsers: a bare PORT is for every machine on the network\n"
+        f"(default: {PAGE}, this machine alone, if nothing else is asked for)",
     )
-    sinks.add_argument("--record", metavar="FILE.mkv", help="record the restored video")
-    sinks.add_argument("--record-quality", choices=QUALITIES, help="default: high (x264 crf 18)")
-    sinks.add_argument("--record-stream", metavar="FILE.mkv", help="record the stream as received")
+    sinks.add_argument(
+        "--window",
+        action="store_true",
+        default=None,
+        help="a window on this screen; keys: f full screen, i figures,\n"
+        "s snapshot (PNG in the current folder), arrows fidelity, q quit",
+    )
+    sinks.add_argument(
+        "--record",
+        metavar="FILE.mkv",
+        help="record the restored video (H.264); never replaces a file",
+    )
+    sinks.add_argument("--record-quality", choices=QUALITIES, help="of --record (default: high)")
+    sinks.add_argument(
+        "--record-stream",
+        metavar="FILE.mkv",
+        help="record the stream as received: tiny, restored later with --input",
+    )
+    sinks.add_argument(
+        "--record-split",
+        metavar="10min|500MB",
+        help="both recordings as FILE-00001.mkv, FILE-00002.mkv, ..., each at\n"
+        "most so long or so large (default: one file)",
+    )
+    sinks.add_argument(
+        "--v4l2",
+        metavar="/dev/videoN",
+        help="a camera that other programs see, where v4l2loopback is loaded",
+    )
+    sinks.add_argument(
+        "--stdout",
+        choices=RAW_FORMATS,
+        metavar="y4m",
+        help="raw pictures for a pipe, into ffmpeg or mpv; logs are on stderr",
+    )
+    sinks.add_argument(
+        "--log-frames", metavar="FILE.csv", help="one line per shown picture, for measurements"
+    )
+    sinks.add_argument(
+        "--headless", action="store_true", default=None, help="no page, for a box that only records"
+    )
     sinks.add_argument(
         "--recordings",
         metavar="FOLDER",
@@ -82,13 +149,12 @@ def parser() -> argparse.ArgumentParser:
     )
     sinks.add_argument("--publish", metavar="URL", help="to a WHIP server (H.264), for an audience")
     sinks.add_argument("--publish-token", metavar="T", help="of that server")
-    sinks.add_argument("--log-frames", metavar="FILE.csv", help="one line per shown frame")
-    sinks.add_argument("--headless", action="store_true", default=None, help="no page")
     work = result.add_argument_group("how it is restored")
     work.add_argument(
         "--engine",
         metavar="NAME",
-        help="default: auto = the stream's partner network, or plain upscaling",
+        help="the network; `plain` is none (default: auto, the best one for the stream that\n"
+        "holds its frame rate here, at last plain upscaling)",
     )
     work.add_argument(
         "--fidelity",
@@ -101,9 +167,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="MS",
         help="drop pictures older than this, counted from arrival (default: 400)",
     )
-    work.add_argument("--batch-max", type=int, metavar="N", help="restore up to N at once (4)")
-    work.add_argument("--threads", type=int, metavar="N", help="default: 0 = every core")
-    COMMAND.add_rest(result, "9465 with --listen, 0 = none")
+    work.add_argument(
+        "--batch-max",
+        type=int,
+        metavar="N",
+        help="pictures restored in one go when behind (default: 4)",
+    )
+    work.add_argument(
+        "--threads", type=int, metavar="N", help="of the network; 0 is every core (default: 0)"
+    )
+    COMMAND.add_rest(result, "default: 9465 with --listen, else 0, which is none")
     return result
 
 

@@ -9,6 +9,7 @@ from daemon.config import between, key, one_of, within
 from daemon.errors import UsageError
 from daemon.figures_server import LOCALHOST, VIEWER_PORT
 from daemon.log import LEVELS, STYLES
+from daemon.split import Split, parse_split
 from engines.condition import FIDELITY
 from link.ice_servers import IceServer, parse_ice_servers
 from viewer.address import EVERYWHERE, Address, parse_address
@@ -17,9 +18,17 @@ LISTEN = Address(EVERYWHERE, 8889)  # what a bare --listen means
 PAGE = Address(LOCALHOST, 8890)  # the page, when nothing else was asked for
 HTTP = Address(EVERYWHERE, 8888)  # what a bare --http means
 QUALITIES = ("high", "lossless")
+RAW_FORMATS = ("y4m",)
 LATENCY_BUDGET_MS = 400
 LATENCY_BUDGET_MAX_MS = 60_000
 BATCH_MAX = 4
+
+
+def _video_device(value: object) -> Path:
+    text = f"/dev/video{value}" if str(value).isdecimal() else str(value)
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError("a device such as /dev/video10")
+    return Path(text)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,11 @@ class ViewerConfig:
     recordings: Path | None = None
     publish: str | None = None
     publish_token: str | None = None
+    record_split: Split | None = key(None, parse_split)  # noqa: RUF009 - a `field` by another name
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
+    window: bool = False
+    v4l2: Path | None = key(None, _video_device)  # noqa: RUF009 - a `field` by another name
+    stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
     once: bool = False
     engine: str = "auto"
@@ -60,6 +73,8 @@ class ViewerConfig:
             raise UsageError("--http needs --token: without TLS nothing else tells who connects")
         if self.token == "":
             raise UsageError("--token is empty: leave it out, or give a secret")
+        if self.record_split is not None and not (self.record or self.record_stream):
+            raise UsageError("--record-split needs --record or --record-stream: split what?")
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
 
@@ -79,7 +94,18 @@ class ViewerConfig:
     @property
     def keeps_every_frame(self) -> bool:
         """A file that is not watched is restored as fast as it goes, and nothing is dropped."""
-        return self.input is not None and self.page is None and self.publish is None
+        return self.input is not None and not self.is_watched
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether pictures are for the moment they are shown in."""
+        return self.page is not None or self.window or bool(self.v4l2 or self.publish)
+
+    def is_seen_without(self, sink: str) -> bool:
+        """Whether the pictures still go somewhere once `stdout` or the `window` is gone."""
+        sinks = ("record", "record_stream", "log_frames", "window", "v4l2", "stdout", "publish")
+        others = [getattr(self, name) for name in sinks if name != sink]
+        return self.page is not None or any(others)
 
     @property
     def figures_port_or_default(self) -> int:
@@ -91,6 +117,8 @@ class ViewerConfig:
     @property
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
-        seen = self.record or self.record_stream or self.log_frames or self.publish
-        idle = not (self.headless or seen)
+        kept = self.record or self.record_stream or self.log_frames
+        idle = not (
+            self.headless or kept or self.window or self.v4l2 or self.stdout or self.publish
+        )
         return self.web or (PAGE if idle else None)

@@ -14,6 +14,7 @@ from daemon.stage import Stage
 from link.access_unit import AccessUnit
 from viewer.clock import Clock
 from viewer.decoder import StreamDecoder
+from viewer.latency import Latency
 from viewer.picture import Decoded
 from viewer.timeline import Stamped, Timeline
 
@@ -54,7 +55,9 @@ class Decoding:
         monotonic: Clock,
         unix: Clock,
         waits: bool,
+        latency: Latency | None = None,
     ) -> None:
+        self._latency = latency or Latency(figures)
         self._received = received
         self._decoded = decoded
         self._figures = figures
@@ -68,6 +71,7 @@ class Decoding:
     def begin(self, request_irap: Callable[[], None]) -> None:
         """A new stream: nothing of the one before holds for it."""
         self._session = _Session(request_irap)
+        self._latency.begin()
 
     def put(self, unit: AccessUnit, size_bytes: int | None = None) -> None:
         """Decode this access unit next; `size_bytes` as it travelled, if not as it is."""
@@ -97,6 +101,7 @@ class Decoding:
             if error is not None:
                 self._figures.add("side_info_errors")
                 event(_log, "side information ignored", level=logging.DEBUG, reason=str(error))
+            self._latency.decoding(stamped, self._monotonic())
             self._received(stamped)
             pictures = decoder.decode(stamped)
             self._figures.observe("decode_ms", (time.perf_counter() - started) * 1e3)

@@ -114,6 +114,9 @@ class StreamDecoder:
             size_bytes=stamped.size_bytes,
             irap=stamped.unit.irap,
             arrived_us=stamped.unit.received_us,
+            capture_known=stamped.info is not None,
+            fps=0.0 if info is None else info.fps,
+            decoded_us=self._clock(),
         )
 
     def _tell(self, info: SideInfo | None, planes: Planes) -> None:

@@ -17,6 +17,9 @@ class Decoded:
     size_bytes: int  # of its access unit
     irap: bool
     arrived_us: int  # monotonic clock, when its access unit was complete
+    capture_known: bool = True  # false in plain H.265: its times count from the first arrival
+    fps: float = 0.0  # of the source; 0: the stream does not tell
+    decoded_us: int = 0  # monotonic clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,3 +31,4 @@ class Shown:
     engine: str
     shown_us: int  # Unix time
     latency_us: int  # since capture; of a file, since it was read
+    stream: str = ""  # which one, where a viewer takes several

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from daemon.figures import Figures
 from viewer.buffer import LatentBuffer
 from viewer.clock import monotonic_us, unix_us
 from viewer.config import ViewerConfig
 from viewer.decode import Decoding
+from viewer.latency import Latency
 from viewer.picture import Shown
 from viewer.reconstruct import Reconstruction
 from viewer.restorers import Restorers
@@ -40,6 +42,7 @@ class Pipeline:
         self._figures = figures
         self._loop = asyncio.get_running_loop()
         self._failure: asyncio.Future[None] = self._loop.create_future()
+        self.latency = Latency(figures)
         live, waits = config.listen is not None, config.keeps_every_frame
         with ExitStack() as opened:
             self._sinks = self._open_sinks(opened, page, more)
@@ -60,6 +63,7 @@ class Pipeline:
             monotonic=monotonic_us,
             unix=unix_us,
             live=live,
+            latency=self.latency,
         )
         self.decoding = Decoding(
             received=self._received,
@@ -69,6 +73,7 @@ class Pipeline:
             monotonic=monotonic_us,
             unix=unix_us,
             waits=waits,
+            latency=self.latency,
         )
         for name in ("frames_received", "frames_shown", "frames_dropped", "frames_lost"):
             figures.add(name, 0)
@@ -114,10 +119,13 @@ class Pipeline:
         if discard:
             self.abandon()
         self.drain()
-        for sink in self._sinks:
-            sink.close()
+        threads: list[SinkThread[Any]] = [*self._sinks]
         if self._stream_record is not None:
-            self._stream_record.close()
+            threads.append(self._stream_record)
+        for thread in threads:
+            thread.end()  # all at once: one that hangs is no reason for the others to wait
+        for thread in threads:
+            thread.close()
 
     def _open_sinks(
         self, opened: ExitStack, page: WebPage | None, more: Sequence[Sink[Shown]]
@@ -136,7 +144,8 @@ class Pipeline:
         if path is None:
             return None
         live = self._config.listen is not None
-        record = StreamRecord(path, self._figures, monotonic_us, persists=live)
+        split = self._config.record_split
+        record = StreamRecord(path, self._figures, monotonic_us, persists=live, split=split)
         thread: SinkThread[Stamped] = SinkThread(
             record, self._figures, waits=self._config.keeps_every_frame
         )

@@ -12,6 +12,7 @@ from link.access_unit import AccessUnit
 from link.errors import SessionEnded
 from link.stats import ReceiverStats
 from viewer.decode import Decoding
+from viewer.latency import Latency
 
 LISTENING, RECEIVING, NO_SIGNAL = "listening", "receiving", "no signal"
 STATS_INTERVAL_S = 1.0
@@ -32,8 +33,9 @@ class Receiver(Protocol):
 class Reception:
     """Feeds the access units of every session to the decoder; waits for the next for ever."""
 
-    def __init__(self, decoding: Decoding, figures: Figures) -> None:
+    def __init__(self, decoding: Decoding, figures: Figures, latency: Latency) -> None:
         self._decoding = decoding
+        self._latency = latency
         self._figures = figures
         self.ended = asyncio.Event()  # the first session is over
         figures.set("state", LISTENING)
@@ -69,8 +71,10 @@ class Reception:
             self._figures.set("packets_received", stats.packets_received)
             self._figures.set("packets_lost", stats.packets_lost)
             self._figures.set("packets_recovered", stats.packets_recovered)
+            self._figures.set("packets_repaired", stats.packets_repaired)
             self._figures.set("access_units_lost", stats.units_lost)
             self._figures.set("jitter_ms", round(stats.jitter_ms, 3))
+            self._latency.reported(stats.clock, stats.sent)
             silent = stats.bytes_received == bytes_before
             self._figures.set("state", NO_SIGNAL if silent else RECEIVING)
             bytes_before = stats.bytes_received

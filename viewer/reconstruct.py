@@ -13,6 +13,7 @@ from engines.codec import PLAIN, Restorer
 from engines.frame import Frame
 from viewer.buffer import LatentBuffer
 from viewer.clock import Clock
+from viewer.latency import Latency, Passage
 from viewer.picture import Decoded, Shown
 from viewer.restorers import Restorers
 
@@ -22,7 +23,8 @@ _log = logging.getLogger(__name__)
 class Reconstruction:
     """Takes batches from the buffer, restores them and hands every picture on, in order.
 
-    With `live` the latency of a picture counts from its capture, else from its arrival.
+    With `live` the latency of a picture counts from its capture where its sender tells that, else
+    from its arrival.
     Pictures that travel at full size, scale 1, can be seen as they came: they are, from the time on
     that this machine proves too slow to restore them all.
     """
@@ -38,6 +40,7 @@ class Reconstruction:
         monotonic: Clock,
         unix: Clock,
         live: bool,
+        latency: Latency | None = None,
     ) -> None:
         self._buffer = buffer
         self._restorers = restorers
@@ -46,6 +49,7 @@ class Reconstruction:
         self._monotonic = monotonic
         self._unix = unix
         self._live = live
+        self._latency = latency or Latency(figures)
         self._as_they_came = False
         self._stage = Stage("reconstruct", self._run, failed)
 
@@ -56,21 +60,23 @@ class Reconstruction:
 
     def _run(self) -> None:
         while batch := self._buffer.take():
-            restorer, is_new = self._restorers.for_network(batch[0].network_id)
+            restorer, is_new = self._restorers.for_picture(batch[0], self._buffer.pace)
             if is_new:
                 self._buffer.forget_cost()
                 self._as_they_came = False
-            if batch[0].latent.scale == 1 and self._too_slow():
+            adapts = self._restorers.adapts
+            if batch[0].latent.scale == 1 and not adapts and self._too_slow():
                 restorer = self._restorers.plain
             self._figures.set("engine", restorer.name)
-            started = time.perf_counter()
+            self._figures.set("engine_reason", self._restorers.reason)
+            taken_us, started = self._monotonic(), time.perf_counter()
             frames, restorer = self._restore(restorer, batch)
             duration_s = time.perf_counter() - started
             self._buffer.measured(len(batch), duration_s * 1e6)
-            self._figures.observe("restore_ms", duration_s * 1e3 / len(batch))
+            self._figures.observe("restore_ms", duration_s * 1e3)
             self._figures.set("batch", len(batch))
             for picture, frame in zip(batch, frames, strict=False):
-                self._hand_on(picture, frame, restorer.name)
+                self._hand_on(picture, frame, restorer.name, taken_us)
 
     def _too_slow(self) -> bool:
         if not self._as_they_came and self._buffer.falls_behind:
@@ -79,7 +85,8 @@ class Reconstruction:
         return self._as_they_came
 
     def _restore(self, restorer: Restorer, batch: list[Decoded]) -> tuple[list[Frame], Restorer]:
-        """A network that fails gives way to plain upscaling; a picture that fails there is lost."""
+        """A network that fails gives way to the next one, at last to plain upscaling; a picture
+        that fails there is lost."""
         try:
             return restorer.restore([picture.latent for picture in batch]), restorer
         except Exception as error:  # a runtime may raise anything; the viewer must stay up
@@ -87,16 +94,26 @@ class Reconstruction:
                 self._figures.add("frames_lost", len(batch))
                 event(_log, "cannot be restored", level=logging.DEBUG, reason=str(error))
                 return [], restorer
-            plain = self._restorers.give_up(error)
-        self._figures.set("engine", plain.name)
-        return self._restore(plain, batch)
+            other = self._restorers.give_up(error)
+            self._buffer.forget_cost()
+        self._figures.set("engine", other.name)
+        return self._restore(other, batch)
 
-    def _hand_on(self, picture: Decoded, frame: Frame, engine: str) -> None:
-        shown_us = self._unix()
-        if self._live:
-            latency_us = shown_us - frame.captured_us
+    def _hand_on(self, picture: Decoded, frame: Frame, engine: str, taken_us: int) -> None:
+        restored_us, shown_us = self._monotonic(), self._unix()
+        passage = Passage(
+            captured_us=frame.captured_us,
+            arrived_us=picture.arrived_us,
+            decoded_us=picture.decoded_us,
+            taken_us=taken_us,
+            restored_us=restored_us,
+            shown_us=shown_us,
+        )
+        if self._live and picture.capture_known:
+            latency_us = self._latency.shown(passage)
         else:
-            latency_us = self._monotonic() - picture.arrived_us
+            self._latency.taken(passage)
+            latency_us = restored_us - picture.arrived_us
         self._figures.add("frames_shown")
         self._figures.rate("fps", 1)
         self._figures.observe("latency_ms", latency_us / 1e3)

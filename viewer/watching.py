@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from viewer.address import Address
 from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
 from viewer.picture import Shown
+from viewer.reach import draw_qr, link
 from viewer.restorers import Restorers
 from viewer.sinks.live_video import LiveVideo
 from viewer.sinks.publish import Publisher
@@ -72,9 +74,10 @@ async def watching(
 
 
 async def _serve(page: WebPage, address: Address, running: AsyncExitStack) -> None:
-    url = await page.start(address)
+    url = link(await page.start(address), address)
     running.push_async_callback(page.stop)
     event(_log, "watch at", url=url)
+    draw_qr(url, sys.stderr)
 
 
 async def _publish(
@@ -117,4 +120,5 @@ class _Recorder:
             self._figures,
             monotonic_us,
             persists=self._config.listen is not None or self._config.record is None,
+            split=self._config.record_split,
         )

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from benches import BenchError
+from benches.demo.engine import demo_engine
 from benches.demo.processes import Daemon, free_port
 from engines.scale import choose_scale
 
@@ -99,7 +100,7 @@ def run_live(setting: Setting, duration_s: float, folder: Path) -> LiveRun:
     port = free_port()
     view = [
         "--listen", f"127.0.0.1:{port}", "--headless", "--once", "--figures-port", "0",
-        "--record-stream", str(stream_file), "--log-frames", str(log),
+        "--record-stream", str(stream_file), "--log-frames", str(log), "--engine", demo_engine(),
     ]  # fmt: skip
     stream = [
         "--source", setting.source, "--loop", "--peer", f"127.0.0.1:{port}",

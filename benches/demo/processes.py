@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from benches import BenchError
 
@@ -18,30 +19,33 @@ START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 POLL_S = 0.05
 ROOT = Path(__file__).parents[2]
+D = TypeVar("D", bound="Daemon")
 MODULES = {"denc-stream": "streamer.cli", "denc-view": "viewer.cli"}
 
 
 class Daemon:
     """One of the commands, or a module, its output in a log file; ended when the block is left.
 
-    The code beside this file is run, whatever is installed.
+    The code beside this file is run, whatever is installed. `prefix`: a command that runs it.
     """
 
-    def __init__(self, command: str, arguments: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, command: str, arguments: Sequence[str], log: Path, *, prefix: Sequence[str] = ()
+    ) -> None:
         self.name = command
         self.log = log
         self.peak_mib = 0.0  # resident memory, as last seen; Linux only
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*_program(command), *arguments],
+                [*prefix, *_program(command), *arguments],
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
 
-    def __enter__(self) -> Daemon:
+    def __enter__(self: D) -> D:
         return self
 
     def __exit__(

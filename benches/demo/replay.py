@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 
 from benches import BenchError
+from benches.demo.engine import demo_engine
 from benches.demo.live import read_frame_log
 from benches.demo.processes import Daemon
 from engines.carrier import CarrierDecoder
@@ -29,7 +30,8 @@ def restored_by_number(stream_file: Path, size: tuple[int, int]) -> dict[int, Pl
     recording, log = folder / "restored.mkv", folder / "restored.csv"
     recording.unlink(missing_ok=True)
     arguments = [
-        "--input", str(stream_file), "--record", str(recording), "--record-quality", "lossless",
+        "--input", str(stream_file), "--engine", demo_engine(),
+        "--record", str(recording), "--record-quality", "lossless",
         "--log-frames", str(log), "--figures-port", "0",
     ]  # fmt: skip
     with Daemon("denc-view", arguments, folder / "restore.log") as viewer:

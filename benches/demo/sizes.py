@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benches.demo.engine import demo_engine
 from benches.demo.live import LiveRun, Setting, run_live
 from engines.carrier import CarrierDecoder, CarrierEncoder
 from engines.codec import AUTO, open_encoder, open_restorer
@@ -51,7 +52,7 @@ def setting_for(source: str, size: tuple[int, int], fps: float) -> Setting:
 def cpu_s_per_pixel(frames: Sequence[Frame]) -> float:
     """CPU time of both halves of the codec for one source pixel, measured on a few frames."""
     encoder = open_encoder(AUTO, threads=1)
-    restorer = open_restorer(AUTO, encoder.network_id, threads=1)
+    restorer = open_restorer(demo_engine(), encoder.network_id, threads=1)
     pixels = frames[0].width * frames[0].height
     setting = setting_for("", (frames[0].width, frames[0].height), FPS)
     carrier: CarrierEncoder | None = None

@@ -116,12 +116,13 @@ def time_stages(
     progress: Callable[[], None] = lambda: None,
 ) -> StageTimes:
     """Run the frames of a setting through every stage; `progress` is told of each frame."""
-    with tempfile.TemporaryDirectory(prefix="denc-speed-") as folder, _opened(setting) as source:
+    with tempfile.TemporaryDirectory(prefix="denc-speed-") as folder, opened(setting) as source:
         return _Run(setting, runtimes, Path(folder) / "out.mkv").all(source, progress)
 
 
 @contextmanager
-def _opened(setting: Setting) -> Iterator[Source]:
+def opened(setting: Setting) -> Iterator[Source]:
+    """Its source, while the block runs. Raises BenchUsageError."""
     size = setting.width, setting.height
     try:
         source = open_source(setting.source, size, FPS, loop=True, paced=False)

@@ -11,6 +11,7 @@ from engines.runtimes import Array, Runtime
 from engines.weight_store import Task, WeightStore
 
 ERRORS_ONLY = 3
+VERSION = f"onnxruntime {onnxruntime.__version__}"
 
 
 class OnnxRuntime(Runtime):

@@ -29,6 +29,7 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from engines.codebook import BITS_MAX, BITS_MIN, Codebook, fit_levels
@@ -218,6 +219,16 @@ def whiten_guidance(viewer: ViewerHalf, data: Path) -> None:
         directions.data = mixed.float().reshape(directions.shape)
 
 
+def kmacs_per_pixel(viewer: ViewerHalf) -> float:
+    """Thousands of multiplications per source pixel at 1280x720, scale 2."""
+    width, height = 1280, 720
+    small = [torch.zeros(1, 1, height // s, width // s) for s in (2, 4, 4)]
+    counter = FlopCounterMode(display=False)
+    with counter, torch.inference_mode():
+        ViewerGraph(viewer, 2)(*small, torch.zeros(1, CONDITION_SIZE), torch.zeros(1, GUIDE_SIZE))
+    return counter.get_total_flops() / 2 / (width * height) / 1e3
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -249,6 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     viewer.load_state_dict(state["viewer"])
     whiten_guidance(viewer.eval(), args.data)
     entry = export_network(args.name, viewer, args.out) | {"partner": partner}
+    entry["kmacs_per_pixel"] = round(kmacs_per_pixel(viewer), 1)
     if args.card:
         entry["card"] = json.loads(args.card.read_text())
     networks[args.name] = entry

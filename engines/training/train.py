@@ -261,11 +261,6 @@ def _rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def _is_shared() -> bool:
-    """Whether `torchrun` has started this process."""
-    return dist.is_torchelastic_launched()
-
-
 def _average(value: Tensor) -> None:
     """The mean over the processes of a run, in place."""
     dist.all_reduce(value)
@@ -348,20 +343,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--graphs", action="store_true", help="CUDA graphs: streams, --guided 0, one process"
-    )
+    graphs = "CUDA graphs: streams, --guided 0, one process"
+    parser.add_argument("--graphs", action="store_true", help=graphs)
     args = parser.parse_args()
     if args.stage == "streams" and args.batch % TOGETHER:
         parser.error(f"--batch must be a multiple of {TOGETHER}: so many crops share a stream")
     device = _device(args.device)
     if args.graphs and (
-        args.stage != "streams" or args.guided or device.type != "cuda" or _is_shared()
+        args.stage != "streams"
+        or args.guided
+        or device.type != "cuda"
+        or dist.is_torchelastic_launched()
     ):
         parser.error("--graphs is for one process, a GPU, and the stage `streams` with --guided 0")
     torch.set_num_threads(args.threads)
     args.run.mkdir(parents=True, exist_ok=True)
-    if _is_shared():
+    if dist.is_torchelastic_launched():
         dist.init_process_group("gloo")  # it averages what a GPU holds as well
     settings = Settings(
         preset=args.preset,

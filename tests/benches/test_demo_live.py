@@ -25,7 +25,7 @@ def test_pictures_shown_live_are_the_ones_restored_again_from_the_recorded_strea
     ]  # fmt: skip
     stream = [
         "--source", "demo:", "--peer", f"127.0.0.1:{port}", "--size", "192x112", "--fps", "12",
-        "--duration", "2", "--max-bitrate", "30k", "--scale", "2", "--figures-port", "0",
+        "--duration", "3", "--max-bitrate", "30k", "--scale", "2", "--figures-port", "0",
     ]  # fmt: skip
     with Daemon("denc-view", view, tmp_path / "view.log") as viewer:
         viewer.wait_listening(port)
@@ -45,12 +45,12 @@ def test_pictures_shown_live_are_the_ones_restored_again_from_the_recorded_strea
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return run_live(SETTING, 2.5, tmp_path_factory.mktemp("live"))
+    return run_live(SETTING, 3.5, tmp_path_factory.mktemp("live"))
 
 
 def test_a_live_run_is_logged_frame_by_frame_with_its_bits(run):
     assert packets_of(run.stream_file) == (run.received, run.bits // 8)
-    assert 20 <= len(run.shown) <= 30
+    assert 20 <= len(run.shown) <= 42
     assert run.bits > 1000
     assert run.latency_ms(50) > 0
 

@@ -1,18 +1,9 @@
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from daemon import log
-
-
-@pytest.fixture(autouse=True)
-def _restored_root() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
 
 
 def test_text_line_holds_level_logger_event_and_fields(capsys: pytest.CaptureFixture[str]) -> None:

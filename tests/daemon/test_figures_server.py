@@ -7,6 +7,8 @@ from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
 
+PROCESS = {"process_memory_bytes", "process_files", "process_threads", "process_tasks"}
+
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -24,10 +26,14 @@ async def test_figures_are_served_as_json_and_for_prometheus() -> None:
         aiohttp.ClientSession() as session,
     ):
         async with session.get(f"{base}/figures.json") as reply:
-            assert await reply.json() == {"frames_sent": 7}
+            told = await reply.json()
+            assert told["frames_sent"] == 7
+            assert set(told) - {"frames_sent"} == PROCESS
         async with session.get(f"{base}/metrics") as reply:
             assert reply.content_type == "text/plain"
-            assert "denc_stream_frames_sent_total 7\n" in await reply.text()
+            text = await reply.text()
+            assert "denc_stream_frames_sent_total 7\n" in text
+            assert "# TYPE denc_stream_process_memory_bytes gauge\n" in text
 
 
 async def test_taken_port_is_a_usage_error_that_names_it() -> None:

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,25 @@ def test_a_recording_that_does_not_persist_ends_with_the_first_error(tmp_path: P
     with pytest.raises(OSError, match="No space"):
         persistence.write(disk.write, disk.close)
     assert disk.closes == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_what_can_be_mended_while_running_does_not_end_the_start_of_a_live_recording(
+    tmp_path: Path, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses() -> None:
+        try:
+            raise OSError(code, os.strerror(code))
+        except OSError as error:
+            raise UsageError(f"cannot write: {error.strerror}") from error
+
+    for persists in (True, False):
+        recording = Persistence(
+            "record", tmp_path / "a.mkv", Figures(), lambda: 0, persists=persists
+        )
+        if persists:
+            assert recording.first(refuses) is None
+        else:
+            with pytest.raises(UsageError, match="cannot write"):
+                recording.first(refuses)
+    assert caplog.text.count("trying again every 2 s") == 1

@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,8 +16,12 @@ from engines.codebook import Codebook
 from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame, Planes
 from engines.latent import Latent, latent_size, padding_multiple
+from engines.runtimes import Array
+from engines.runtimes.onnx import OnnxRuntime
 from engines.scale import choose_scale
 from engines.weight_store import MANIFEST, NO_NETWORK, WEIGHTS_FOLDER, WeightStore
+
+PLAIN_WITHIN_S = 2.0
 
 
 def photo(width: int, height: int, number: int = 0) -> Frame:
@@ -66,6 +73,34 @@ def test_batch_gives_the_same_pictures_as_one_by_one() -> None:
     for latent, frame in zip(latents, together, strict=True):
         (alone,) = restorer.restore([latent])
         assert np.abs(alone.planes.y.astype(int) - frame.planes.y).max() <= 1
+
+
+class Watched(OnnxRuntime):
+    """Keeps what went in and what came out."""
+
+    inputs: Mapping[str, Array]
+    outputs: tuple[Array, ...]
+
+    def run(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+        self.inputs, self.outputs = inputs, super().run(inputs)
+        return self.outputs
+
+
+def test_planes_are_copied_nowhere_around_the_runtime() -> None:
+    encoder = codec.open_encoder("auto", threads=2)
+    restorer = codec.open_restorer("auto", encoder.network_id, threads=2)
+    seen: list[Watched] = []
+    restorer.run_on(lambda store, threads: seen.append(Watched(store, threads)) or seen[-1])  # type: ignore[func-returns-value]
+    latents = [encoder.encode(photo(160, 96, n), scale=2, bits=8) for n in range(2)]
+    frames = restorer.restore(latents)
+    for name in "yuv":  # as ONNX Runtime takes them without a copy
+        assert seen[0].inputs[name].flags.c_contiguous
+        assert seen[0].inputs[name].dtype == np.float32
+    for output in seen[0].outputs:
+        assert not output.flags.owndata, "ONNX Runtime copied what it gave out"
+    for number, frame in enumerate(frames):
+        for plane, output in zip(frame.planes.channels, seen[0].outputs, strict=True):
+            assert np.shares_memory(plane, output[number])
 
 
 def test_fidelity_chooses_between_close_and_good_looking() -> None:
@@ -135,12 +170,34 @@ def damage(path: Path, how: str) -> None:
         path.unlink()
     elif how == "cut":
         path.write_bytes(data[: len(data) // 2])
+    elif how == "another model":
+        path.write_bytes((path.parent / f"tinyae-encoder{path.name[4:]}").read_bytes())
+    elif how == "another version":
+        path.write_bytes(data + b" ")
     else:
         data[len(data) // 3] ^= 4
         path.write_bytes(data)
 
 
-@pytest.mark.parametrize("how", ["missing", "cut", "flipped"])
+def test_partners_are_told_the_best_first_whatever_their_place_in_the_manifest(
+    copied: Path,
+) -> None:
+    network_id = codec.open_encoder("auto", threads=1).network_id
+    manifest = json.loads((copied / MANIFEST).read_text())
+    networks = manifest["networks"]
+    networks["dear"] = networks["lite"] | {"kmacs_per_pixel": 130}
+    unknown = {k: v for k, v in networks["lite"].items() if k != "kmacs_per_pixel"}
+    networks["unknown"] = unknown
+    (copied / MANIFEST).write_text(json.dumps(manifest))
+    partners = codec.partners_of(network_id)
+    assert [(p.name, p.kmacs_per_pixel) for p in partners] == [
+        ("dear", 130), ("lite", 13.3), ("unknown", 0),
+    ]  # fmt: skip
+    assert partners[0].digest in manifest["networks"]["lite"]["weights"]["sha256"]
+    assert codec.partners_of(b"\x01" * 8) == ()
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "flipped", "another model", "another version"])
 @pytest.mark.parametrize("name", ["lite.safetensors", "lite-x2.onnx"])
 def test_damaged_weights_are_refused_or_replaced_by_plain(
     copied: Path, name: str, how: str
@@ -152,6 +209,29 @@ def test_damaged_weights_are_refused_or_replaced_by_plain(
     restorer = codec.open_restorer("auto", network_id, threads=1)
     assert restorer.name == "plain"
     assert name in restorer.reason
+
+
+@pytest.mark.parametrize("name", ["lite.safetensors", "lite-x2.onnx"])
+def test_any_flipped_bit_is_refused_before_anything_native_reads_it(
+    copied: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def native(*given: object, **more: object) -> None:
+        raise AssertionError("ONNX Runtime was given a file that nobody vouches for")
+
+    network_id = codec.open_encoder("auto", threads=1).network_id
+    monkeypatch.setattr("onnxruntime.InferenceSession", native)
+    whole = (copied / name).read_bytes()
+    for bit in Random(1).sample(range(8 * len(whole)), 20):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        (copied / name).write_bytes(changed)
+        started = time.monotonic()
+        restorer = codec.open_restorer("auto", network_id, threads=1)
+        assert restorer.name == "plain", f"bit {bit}"
+        assert name in restorer.reason
+        latent = codec.open_encoder("plain", threads=1).encode(photo(128, 64), scale=2, bits=8)
+        assert restorer.restore([latent])
+        assert time.monotonic() - started < PLAIN_WITHIN_S
 
 
 @pytest.mark.parametrize("name", ["tinyae-encoder.safetensors", "tinyae-encoder-x2.onnx"])

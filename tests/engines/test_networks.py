@@ -67,6 +67,16 @@ def test_cost_per_source_pixel_stays_within_its_bounds() -> None:
             assert counter.get_total_flops() / 2 / pixels <= 14_000
 
 
+@pytest.mark.parametrize("name", WeightStore().restorers)
+def test_the_manifest_tells_what_a_network_computes(name: str) -> None:
+    """`auto` predicts times from it."""
+    small = [torch.zeros(1, 1, *s) for s in ((360, 640), (180, 320), (180, 320))]
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        build_viewer(name)(*small, torch.zeros(1, CONDITION_SIZE), 2)
+    kmacs = counter.get_total_flops() / 2 / (1280 * 720) / 1e3
+    assert WeightStore().kmacs_per_pixel(name) == pytest.approx(kmacs, rel=0.02)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_untrained_encoder_sends_the_lanczos_reduction_a_little_raised(scale: int) -> None:
     source = photograph(240, 192)

@@ -21,7 +21,7 @@ from tests.fuzz.targets import TARGETS
 
 FOLDER = Path("runs/fuzz")
 MIN_SECONDS = 5  # of a target
-PATIENCE_S = 60  # to start, and to end the last input
+PATIENCE_S = 180  # to start, and to end the last input
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,13 @@ class SilentTransport:
         return cast(MediaTransport, self)
 
 
+class WaitingTransport(SilentTransport):
+    """One that goes on connecting, so that its session stays."""
+
+    async def connect(self, remote: TransportParameters, role: str, timeout_s: float) -> None:
+        await asyncio.Event().wait()
+
+
 class DatagramSink(asyncio.DatagramTransport):
     """Where a STUN protocol sends its answers."""
 

@@ -47,7 +47,7 @@ def main() -> None:
     def mutate(data: bytes, max_bytes: int, seed: int) -> bytes:
         mutator.reseed(seed)
         if seed % 3 == 0:
-            return atheris.Mutate(data, max_bytes)
+            return bytes(atheris.Mutate(data, max_bytes))
         return mutator.mutate(data)[:max_bytes]
 
     with target.open() as run:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from aiohttp.http_exceptions import HttpProcessingError
+from daemon.malformed_http import is_of_the_peer
 
 T = TypeVar("T")
 _LOGGERS = ("aiohttp", "asyncio", "link", "viewer", "daemon")
@@ -54,7 +54,7 @@ class Loop:
             error = record.exc_info[1] if record.exc_info else None
             if error is None:
                 raise Logged(record.getMessage())
-            if not isinstance(error, HttpProcessingError):  # aiohttp's own refusal, status 400
+            if not is_of_the_peer(error):  # else aiohttp's own refusal, status 400
                 raise error
         return result
 

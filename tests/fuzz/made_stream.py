@@ -1,6 +1,6 @@
 """What denc itself sends, made once for the seeds of many targets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from unittest.mock import patch
@@ -11,6 +11,7 @@ from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
+    AnyRtcpPacket,
     RtcpPsfbPacket,
     RtcpReceiverInfo,
     RtcpRrPacket,
@@ -24,8 +25,10 @@ from engines.frame import Planes
 from engines.guide import Guide
 from link import reports
 from link.access_unit import AccessUnit
+from link.fec import FecWindow
 from link.history import rtx_payload
 from link.nal import split_annexb
+from link.packet import MediaPacket
 from link.payload import packetize
 from link.sender import MediaSender
 from link.side_info import SideInfo, insert_side_info
@@ -119,7 +122,7 @@ def rtcp() -> dict[str, bytes]:
     """Compound packets of a receiver."""
     report = RtcpReceiverInfo(SSRCS.media, 64, 10, 65_536, 90, reports.ntp_middle(1 << 40), 655)
     fir = SSRCS.media.to_bytes(4, "big") + b"\1\0\0\0"
-    lists = {
+    lists: dict[str, Sequence[AnyRtcpPacket]] = {
         "own-report": [RtcpRrPacket(3333, [report])],
         "own-nack": reports.nacks(3333, SSRCS.media, [1, 2, 3, 65_534, 65_535]),
         "own-pli": [reports.pli(3333, SSRCS.media)],
@@ -138,6 +141,19 @@ def rtx() -> list[bytes]:
         for packet in packets(400)[:3]
     ]
     return [packet.serialize() for packet in again]
+
+
+def repairs() -> list[bytes]:
+    """Repair packets over the first packets."""
+    window = FecWindow()
+    for p in packets(400)[:6]:
+        media = MediaPacket(p.sequence_number, p.timestamp, bool(p.marker), p.payload)
+        window.add(media)
+    made = [(number, *window.repair(number)) for number in range(3)]
+    return [
+        RtpPacket(98, 0, number, timestamp, SSRCS.fec, payload).serialize()
+        for number, timestamp, payload in made
+    ]
 
 
 def replace_payload(packet: RtpPacket, payload: bytes) -> RtpPacket:

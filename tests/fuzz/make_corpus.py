@@ -28,6 +28,7 @@ from tests.fuzz.made_stream import (
     codebook,
     datagrams,
     packets,
+    repairs,
     rtcp,
     rtx,
     sent,
@@ -176,10 +177,15 @@ def corpora() -> dict[str, Seeds]:
             "own-order": framed(reversed(stream)),
             "own-late": framed([*stream[:2], *stream[3:8], stream[2]], flags=40),
         },
+        "fec": {
+            "own-one-lost": framed([*stream[1:6], *repairs()]),
+            "own-three-lost": framed([*stream[3:6], *repairs(), stream[0]]),
+        },
         "rtx": {f"own-{at}": packet for at, packet in enumerate(rtx())},
         "receiver": {
             "own-sent": framed(sent()),
             "own-repaired": framed([stream[0], *stream[3:], *rtx()]),
+            "own-restored": framed([*stream[2:6], *repairs()]),
         },
         "sender": {"own-all": framed(feedback.values())}
         | {name: framed([data]) for name, data in feedback.items()},

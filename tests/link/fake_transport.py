@@ -4,7 +4,8 @@ from typing import Any, cast
 
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
-from link.transport import MediaHandler, MediaTransport
+from link.media_handler import MediaHandler
+from link.transport import MediaTransport
 
 
 class FakeTransport:

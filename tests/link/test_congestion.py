@@ -52,6 +52,15 @@ def test_new_room_is_found_within_ten_seconds() -> None:
     assert seconds[20].arrived_bps > 0.7 * 2.5e6
 
 
+@pytest.mark.parametrize("rises_s", range(4, 12))
+def test_new_room_is_found_within_three_seconds_whenever_it_comes(rises_s: int) -> None:
+    def rise(second: int, path: Path) -> None:
+        path.capacity_bps = 1e6 if second < rises_s else 2.5e6
+
+    seconds = run(Path(1e6), rises_s + 4, start_bps=500_000, bounds=WIDE, change=rise)
+    assert seconds[-1].arrived_bps > 0.7 * 2.5e6
+
+
 @pytest.mark.parametrize("capacity", [0.5e6, 1e6, 2e6])
 def test_a_short_queue_loses_little_of_our_making(capacity: float) -> None:
     seconds = run(Path(capacity, queue_bytes=32 * 1_200), 20, bounds=WIDE)

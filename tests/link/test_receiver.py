@@ -18,14 +18,16 @@ from pair import until
 
 from link.access_unit import AccessUnit
 from link.errors import SessionEnded
+from link.fec import FecWindow
 from link.nal import split_annexb
+from link.packet import MediaPacket
 from link.payload import packetize
 from link.receiver import MAX_QUEUED_UNITS, MediaReceiver
 from link.sdp import VideoParameters
 from link.transport import monotonic_us
 
 MEDIA, RTX = 1111, 2222
-VIDEO = VideoParameters("0", 49, 50, True, True, True, ())
+VIDEO = VideoParameters("0", 49, 50, True, True, True, (), fec_payload_type=51)
 
 
 def packets_of(
@@ -153,4 +155,54 @@ async def test_packets_of_other_formats_and_garbage_are_ignored(bench: Bench) ->
     assert bench.receiver.stats().units == 0
     await asyncio.sleep(0.55)
     bench.feed(packets_of(access_units(2)))
+    assert len(await bench.take()) == 2
+
+
+def repair_of(packets: Sequence[RtpPacket], number: int = 1) -> RtpPacket:
+    window = FecWindow()
+    for p in packets:
+        window.add(MediaPacket(p.sequence_number, p.timestamp, bool(p.marker), p.payload))
+    timestamp, payload = window.repair(number)
+    return RtpPacket(51, 0, number, timestamp, 7777, payload)
+
+
+async def test_what_error_correction_restores_is_not_asked_for(bench: Bench) -> None:
+    packets = packets_of(access_units(4))
+    lost = packets[-1]  # the tail: no later packet tells of it
+    bench.feed([*packets[:-1], repair_of(packets[-4:])])
+    assert len(await bench.take()) == 4
+    await asyncio.sleep(0.08)
+    assert not bench.transport.sent(RtcpRtpfbPacket)
+    stats = bench.receiver.stats()
+    assert (stats.packets_repaired, stats.packets_recovered, stats.packets_lost) == (1, 0, 0)
+    bench.feed([lost])  # late after all
+    assert bench.receiver.stats().units == 4
+
+
+async def test_a_repair_that_does_not_suffice_tells_what_is_missing_at_once(bench: Bench) -> None:
+    packets = packets_of(access_units(6))
+    bench.feed([*packets[:-2], repair_of(packets[-5:])])
+    assert await until(lambda: bool(bench.transport.sent(RtcpRtpfbPacket)), 0.5)
+    nack = bench.transport.sent(RtcpRtpfbPacket)[0]
+    assert nack.lost == [p.sequence_number for p in packets[-2:]]
+    bench.feed([wrap_rtx(packets[-1], 50, 2, RTX)])  # one of them, and the repair does the rest
+    assert len(await bench.take()) == 6
+
+
+async def test_holes_wait_a_moment_for_repairs_while_there_are_some(bench: Bench) -> None:
+    packets = packets_of(access_units(6))
+    bench.feed([*packets[:5], repair_of(packets[2:5])])
+    bench.feed([*packets[6:8]])
+    await asyncio.sleep(0.005)
+    assert not bench.transport.sent(RtcpRtpfbPacket)
+    bench.feed([repair_of(packets[3:8], 2)])
+    await asyncio.sleep(0.05)
+    assert not bench.transport.sent(RtcpRtpfbPacket)
+
+
+async def test_damaged_repairs_are_ignored(bench: Bench) -> None:
+    bench.feed(packets_of(access_units(2)))
+    bench.feed([RtpPacket(51, 0, n, 0, 7777, bytes(n)) for n in range(40)])
+    far = (0).to_bytes(2, "big") + b"\x40" + bytes(200)
+    bench.feed([RtpPacket(51, 0, 99, 0, 7777, far)])
     assert len(await bench.take()) == 2

@@ -3,6 +3,7 @@
 import random
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from aiortc import RTCDtlsFingerprint, RTCDtlsParameters, RTCIceCandidate, RTCIceParameters
@@ -30,6 +31,40 @@ def transport(role: str = "auto") -> TransportParameters:
         RTCDtlsParameters([RTCDtlsFingerprint("sha-256", FINGERPRINT)], role),
         (candidate,),
     )
+
+
+def described(name: str) -> str:
+    """What a real peer sent, as recorded (docs/peers.md)."""
+    return (Path(__file__).parent / "descriptions" / f"{name}.sdp").read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "mid", "nack", "parameters"),
+    [
+        ("offer-gstreamer-1.22", "video0", False, ()),
+        ("offer-simple-whip-client", "video0", False, ()),
+        ("offer-libdatachannel-0.33", "video", True, ()),
+    ],
+)
+def test_real_peers_offers_are_answered_in_their_terms(
+    name: str, mid: str, nack: bool, parameters: tuple[tuple[str, str], ...]
+) -> None:
+    offer = parse_offer(described(name))
+    video = offer.video
+    assert (video.mid, video.nack, video.format_parameters) == (mid, nack, parameters)
+    assert (video.pli, video.payload_type, video.rtx_payload_type) == (True, 96, None)
+    answer = make_answer(offer, transport("client"), NETWORKS)
+    for line in (f"a=mid:{mid}", f"a=group:BUNDLE {mid}", "a=setup:active", "a=recvonly"):
+        assert line in answer.split("\r\n")
+    assert "sprop" not in answer
+    assert parse_answer(answer, video).transport.dtls.role == "client"
+
+
+def test_gstreamers_answer_is_taken_with_transport_feedback_that_has_no_number() -> None:
+    _, offered = make_offer(transport(), SSRCS, NETWORKS)
+    answer = parse_answer(described("answer-gstreamer-1.22"), offered)
+    assert (answer.transport.dtls.role, answer.video.transport_cc_id) == ("client", None)
+    assert (answer.video.pli, answer.video.nack, answer.video.network_ids) == (True, False, ())
 
 
 CHROME = f"""v=0
@@ -266,3 +301,18 @@ def test_feedback_for_all_formats_does_not_multiply() -> None:
     with pytest.raises(SdpError, match="feedback"):
         parse_offer(CHROME + section)
     assert parse_offer(CHROME + "a=rtcp-fb:* nack\n" * 16).video.nack
+
+
+def test_error_correction_is_agreed_on_only_with_who_speaks_it() -> None:
+    text, offered = make_offer(transport(), Ssrcs(1111, 2222, "cname", 5555), NETWORKS)
+    assert "a=rtpmap:98 x-denc-fec/90000" in text
+    assert "a=ssrc-group:FEC-FR 1111 5555" in text
+    offer = parse_offer(text)
+    assert offer.video.fec_payload_type == offered.fec_payload_type == 98
+    answer = make_answer(offer, transport("client"), NETWORKS)
+    assert parse_answer(answer, offered).video.fec_payload_type == 98
+    stock = "\r\n".join(line for line in answer.splitlines() if "x-denc-fec" not in line)
+    assert parse_answer(stock + "\r\n", offered).video.fec_payload_type is None
+    other = answer.replace("a=rtpmap:98 ", "a=rtpmap:99 ").replace(" 98\r\n", " 99\r\n")
+    assert parse_answer(other, offered).video.fec_payload_type is None
+    assert parse_offer(make_offer(transport(), SSRCS, NETWORKS)[0]).video.fec_payload_type is None

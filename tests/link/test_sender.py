@@ -22,12 +22,15 @@ from h265 import access_units
 from pair import Irap, until
 
 from link import reports
+from link.fec import parse_repair
+from link.fec_decoder import FecDecoder
+from link.packet import MediaPacket
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
 from link.transport import monotonic_us
 
-SSRCS = Ssrcs(1111, 2222, "cname")
+SSRCS = Ssrcs(1111, 2222, "cname", 5555)
 PEER = 3333
 VIDEO = VideoParameters("0", 96, 97, True, True, True, (b"networks",))
 
@@ -141,3 +144,37 @@ async def test_a_goodbye_ends_it_and_is_answered_with_one(bench: Bench) -> None:
     assert bench.transport.sent(RtcpByePacket)
     assert bench.transport.closed
     assert not bench.sender.send(access_units(1)[0])
+
+
+async def test_repair_packets_give_a_lost_packet_back_and_take_transport_numbers() -> None:
+    video = replace(VIDEO, fec_payload_type=98, transport_cc_id=3)
+    bench = Bench(video)
+    bench.sender.set_max_bitrate(2_000_000)  # nothing is known of the path: there are some repairs
+    for unit in access_units(12):
+        bench.sender.send(unit)
+        await asyncio.sleep(0.005)
+    assert await until(lambda: any(p.payload_type == 98 for p in bench.transport.rtp), 1)
+    packets = bench.transport.rtp
+    at = next(n for n, p in enumerate(packets) if p.payload_type == 98)
+    media = [p for p in packets[:at] if p.payload_type == 96]
+    assert packets[at].ssrc == SSRCS.fec
+    decoder = FecDecoder()
+    for p in media[:-1]:
+        decoder.add(MediaPacket(p.sequence_number, p.timestamp, bool(p.marker), p.payload))
+    back = decoder.add_repair(parse_repair(packets[at].sequence_number, packets[at].payload))
+    assert [(p.sequence, p.payload, p.marker) for p in back] == [
+        (media[-1].sequence_number, media[-1].payload, bool(media[-1].marker))
+    ]
+    assert bench.sender.stats().packets_repair >= 1
+    await bench.sender.close()
+
+
+async def test_a_peer_that_takes_no_repairs_gets_none() -> None:
+    bench = Bench(replace(VIDEO, transport_cc_id=3))
+    bench.sender.set_max_bitrate(2_000_000)
+    for unit in access_units(12):
+        bench.sender.send(unit)
+    await asyncio.sleep(0.2)
+    assert {p.payload_type for p in bench.transport.rtp} <= {96, 97}
+    assert bench.sender.stats().packets_repair == 0
+    await bench.sender.close()

@@ -22,6 +22,7 @@ from pair import (
 
 from link.access_unit import AccessUnit
 from link.nal import split_annexb
+from tests.net.attack import HOSTILE
 from tests.net.emulated_link import EmulatedLink
 from tests.net.knobs import Knobs
 from tests.net.schedule import Phase, Schedule
@@ -276,22 +277,6 @@ async def test_a_flood_of_garbage_costs_no_unit() -> None:
                 await asyncio.sleep(0.04)
         assert await until(lambda: len(consumer.units) == len(units), 1)
         await sender.close()
-
-
-HOSTILE = (
-    b"",
-    b"\0",
-    bytes(20),
-    b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12),  # STUN request without signature
-    b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12) + b"\x00\x20\x00\x04abcd",  # short address
-    b"\x16\xfe\xfd" + bytes(10),  # DTLS record, empty
-    b"\x15\xfe\xfd\0\0\0\0\0\0\0\0\0\2\2\x28",  # DTLS alert in the clear: handshake failure
-    b"\x16\xfe\xff\0\0\0\0\0\0\0\0\0\x10" + b"\1" * 16,  # ClientHello, garbage
-    b"\x80\x60" + bytes(30),  # SRTP, not authentic
-    b"\x80\xc8" + bytes(30),  # SRTCP, not authentic
-    b"\xff" * 1400,
-    bytes(range(256)) * 4,
-)
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\0\1", b"garbage", b"\0\0\0\1\x62\1x"])

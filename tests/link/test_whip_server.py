@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from pair import Consumer, connect, serving, until
-from test_sdp import CHROME, GSTREAMER, SSRCS, transport
+from test_sdp import CHROME, GSTREAMER, SSRCS, described, transport
 
 from link.errors import SignallingError
 from link.sdp_text import make_offer
@@ -80,6 +80,21 @@ async def test_an_h264_offer_is_told_what_is_missing(http: aiohttp.ClientSession
     ):
         assert response.status == 422
         assert "no H.265" in await response.text()
+
+
+async def test_the_viewers_log_says_why_an_offer_was_refused_but_not_for_strangers(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer = described("offer-ffmpeg-8.1-h264")
+    for token, headers, lines in ((TOKEN, SDP | BEARER, 1), (None, SDP, 1)):
+        async with (
+            serving(Consumer(), token=token) as server,
+            http.post(endpoint(server), data=offer, headers=headers) as response,
+        ):
+            assert response.status == 422
+        told = [r.getMessage() for r in caplog.records if "was refused" in r.getMessage()]
+        assert len(told) == lines
+        assert "it has: H264" in told[0]
 
 
 @pytest.mark.parametrize(
@@ -223,3 +238,12 @@ async def test_a_body_that_is_cut_off_is_no_error_of_ours(
         await writer.wait_closed()
         await asyncio.sleep(0.1)
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_body_in_a_broken_encoding_is_refused(http: aiohttp.ClientSession) -> None:
+    async with serving(Consumer()) as server:
+        headers = {"Content-Type": "application/sdp", "Content-Encoding": "gzip"}
+        url = f"http://127.0.0.1:{server.port}/whip"
+        async with http.post(url, data=b"v=0", headers=headers) as reply:
+            assert reply.status == 400
+            assert "not encoded" in await reply.text()

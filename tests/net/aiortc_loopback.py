@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aioice.ice
 
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 
 
 def stay_on_loopback() -> None:

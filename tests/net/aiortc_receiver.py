@@ -19,7 +19,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from tests.net.aiortc_loopback import stay_on_loopback
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 from tests.net.time_code import read
 
 

@@ -1,4 +1,4 @@
-"""A bad link between a WHIP client and a server, all of it on 127.0.0.1.
+"""A bad link between a WHIP client and a server.
 
     client -> HTTP proxy -> WhipServer           client socket -> relay -> server socket
 
@@ -17,7 +17,8 @@ from aiohttp import web
 from tests.net.direction import Direction, monotonic_us
 from tests.net.knobs import Knobs
 from tests.net.link_model import LinkModel
-from tests.net.relay import LOCALHOST, Address, Relay
+from tests.net.place import HERE, Place
+from tests.net.relay import Address, Relay
 from tests.net.schedule import CLEAN, Schedule
 
 DARK_POLL_S = 0.05
@@ -34,14 +35,22 @@ class EmulatedLink:
     """
 
     def __init__(
-        self, server_port: int, seed: int, up: Schedule = CLEAN, down: Schedule | None = None
+        self,
+        server_port: int,
+        seed: int,
+        up: Schedule = CLEAN,
+        down: Schedule | None = None,
+        *,
+        place: Place = HERE,
     ) -> None:
+        self._place = place
         self.up = Direction(LinkModel(up, seed))
         self.down = Direction(LinkModel(up if down is None else down, seed + 1))
         self.rewrite_offer: Callable[[str], str] = str
         self.offers_us: list[int] = []  # when each offer came, by the link's clock
         self.relays: list[Relay] = []  # one a session that was answered
-        self._server = f"http://{LOCALHOST}:{server_port}"
+        self.last_offer = ""  # as the server got it
+        self.server_url = f"http://{place.receiver_host}:{server_port}"
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> EmulatedLink:
@@ -49,8 +58,9 @@ class EmulatedLink:
         app.router.add_route("*", "/{path:.*}", self._proxy)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOCALHOST, 0).start()
-        self.url = f"http://{LOCALHOST}:{self._runner.addresses[0][1]}/whip"
+        host = self._place.relay_host
+        await web.TCPSite(self._runner, host, 0).start()
+        self.url = f"http://{host}:{self._runner.addresses[0][1]}/whip"
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -110,12 +120,12 @@ class EmulatedLink:
 
     async def _forward(self, request: web.Request, body: str) -> web.Response:
         if body and request.method == "POST":
-            body = self.rewrite_offer(_without_candidates(body))
+            self.last_offer = body = self.rewrite_offer(_without_candidates(body))
         async with (
             aiohttp.ClientSession() as session,
             session.request(
                 request.method,
-                self._server + request.path_qs,
+                self.server_url + request.path_qs,
                 data=body or None,
                 headers={name: request.headers[name] for name in _KEPT if name in request.headers},
             ) as response,
@@ -128,16 +138,17 @@ class EmulatedLink:
 
     async def _relayed(self, sdp: str) -> str:
         """The answer with one candidate alone: the relay in front of the server's own."""
+        host, ours = self._place.receiver_host, self._place.relay_host
         line = next(
             line
             for line in sdp.splitlines()
-            if line.startswith("a=candidate:") and f" {LOCALHOST} " in line
+            if line.startswith("a=candidate:") and f" {host} " in line
         )
         port = line.split()[5]
-        relay = Relay(self.up, self.down, (LOCALHOST, int(port)))
+        relay = Relay(self.up, self.down, (host, int(port)), ours)
         self.relays.append(relay)
-        ours = line.replace(f" {port} ", f" {await relay.open()} ")
-        return f"{_without_candidates(sdp)}{ours}\r\n"
+        line = line.replace(f" {host} {port} ", f" {ours} {await relay.open()} ")
+        return f"{_without_candidates(sdp)}{line}\r\n"
 
 
 _BACK = ("Location", "ETag", "Retry-After", "WWW-Authenticate")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from benches.demo.processes import Daemon, free_port
 from tests.net import shown
-from tests.net.relay import LOCALHOST
+from tests.net.place import HERE, Place
 from tests.net.shown import ShownPicture
 
 TOKEN = "net"  # of the plain HTTP that the proxy reads
@@ -60,16 +60,19 @@ class DencPeer:
 
     name: str = "denc"
     engine: str = "plain"
+    place: Place = HERE
 
     def receiver(self, port: int, figures_port: int, folder: Path) -> Daemon:
-        """Listens for WHIP on a port of 127.0.0.1; figures at the other."""
+        """Listens for WHIP on a port; figures at the other, of 127.0.0.1."""
+        host = self.place.receiver_host
         options = [
-            "--listen", f"{LOCALHOST}:{free_port()}", "--http", f"{LOCALHOST}:{port}",
+            "--listen", f"{host}:{free_port()}", "--http", f"{host}:{port}",
             "--token", TOKEN, "--state", str(folder / "viewer-state"),
             "--headless", "--figures-port", str(figures_port),
             "--engine", self.engine, "--log-frames", str(folder / "frames.csv"),
         ]  # fmt: skip
-        return Daemon("denc-view", options, folder / "denc-view.log")
+        log = folder / "denc-view.log"
+        return Daemon("denc-view", options, log, prefix=self.place.run_receiver)
 
     def sender(
         self, url: str, stream: Stream, bitrate_bps: int, figures_port: int, folder: Path
@@ -81,7 +84,8 @@ class DencPeer:
             "--token", TOKEN, "--state", str(folder / "streamer-state"),
             "--figures-port", str(figures_port),
         ]  # fmt: skip
-        return Daemon("denc-stream", options, folder / "denc-stream.log")
+        log = folder / "denc-stream.log"
+        return Daemon("denc-stream", options, log, prefix=self.place.run_sender)
 
     def has_shown(self, folder: Path) -> bool:
         """Whether a picture was shown yet."""

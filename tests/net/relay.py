@@ -1,4 +1,4 @@
-"""A UDP relay on 127.0.0.1 in front of one server socket.
+"""A UDP relay in front of one server socket.
 
     client socket <-> _ClientSide  =up=>  _ServerSide <-> server socket
                                   <=down=
@@ -12,19 +12,21 @@ import asyncio
 from typing import Any, cast
 
 from tests.net.direction import Direction
+from tests.net.place import LOCALHOST
 
 Address = tuple[str, int]
 SIDES_MAX = 64  # client addresses per session
 EARLY_MAX = 64  # datagrams of a new address
-LOCALHOST = "127.0.0.1"
 
 
 class Relay:
     """Made by `open`; `close` ends it and every socket it opened."""
 
-    def __init__(self, up: Direction, down: Direction, server: Address) -> None:
+    def __init__(
+        self, up: Direction, down: Direction, server: Address, host: str = LOCALHOST
+    ) -> None:
         self.client_address: Address | None = None  # that spoke last
-        self._up, self._down, self._server = up, down, server
+        self._up, self._down, self._server, self._host = up, down, server, host
         self._sides: dict[Address, _ServerSide] = {}
         self._front: asyncio.DatagramTransport | None = None
         self._opening: set[asyncio.Task[None]] = set()
@@ -33,7 +35,7 @@ class Relay:
         """Listens; the port that clients send to."""
         loop = asyncio.get_running_loop()
         self._front, _ = await loop.create_datagram_endpoint(
-            lambda: _ClientSide(self), local_addr=(LOCALHOST, 0)
+            lambda: _ClientSide(self), local_addr=(self._host, 0)
         )
         return int(self._front.get_extra_info("sockname")[1])
 

@@ -16,7 +16,7 @@ from tests.net.direction import monotonic_us
 from tests.net.emulated_link import EmulatedLink
 from tests.net.measures import Evidence, Measures, Span, measure
 from tests.net.peers import Peer, Stream
-from tests.net.relay import LOCALHOST
+from tests.net.place import LOCALHOST
 from tests.net.scenario import Scenario
 
 FIRST_PICTURE_S = 25.0  # for the start of the programs and their session

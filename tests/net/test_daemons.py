@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benches.demo.processes import Daemon, free_port
+from benches.demo.processes import Daemon
 from tests.net.emulated_link import EmulatedLink
+from tests.net.ends import STREAMER, VIEWER, Ends, Reconnect, darken, kill, running
 from tests.net.goals import Goal, at_least, at_most
 from tests.net.knobs import Knobs
 from tests.net.matrix import BASE
@@ -28,7 +27,7 @@ STREAM = Stream(192, 112)
 BITRATE_BPS = 300_000
 TRIES = 2  # a machine that stands still for a while is given another chance
 NOTICED_WITHIN_S = 3.0
-PICTURE_WITHIN_S = 2.0
+PICTURE_WITHIN_S = 2.0  # the goal is of p95: a single one may miss it on a busy machine
 
 
 def run_on(link: Schedule, folder: Path) -> Run:
@@ -103,81 +102,40 @@ def test_the_picture_comes_back_after_a_blackout_without_more_latency(
     )
 
 
-async def seconds_until(condition: Callable[[], bool], timeout_s: float) -> float:
-    """How long it took; infinite if it did not come true."""
-    start = time.monotonic()
-    while time.monotonic() - start < timeout_s:
-        if condition():
-            return time.monotonic() - start
-        await asyncio.sleep(0.02)
-    return float("inf")
-
-
 def resources(daemon: Daemon) -> tuple[int, int]:
     """File descriptors and threads."""
     folder = Path(f"/proc/{daemon.pid}")
     return len(os.listdir(folder / "fd")), len(os.listdir(folder / "task"))
 
 
-def said(daemon: Daemon, text: str) -> int:
-    return daemon.log.read_text(encoding="utf-8", errors="replace").count(text)
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[tuple[Ends, EmulatedLink]]:
+    """Both daemons at work, and the link between them."""
+    async with running(
+        tmp_path, BASE, peer=DencPeer(), stream=STREAM, bitrate_bps=BITRATE_BPS, seed=SEED
+    ) as ends_and_link:
+        yield ends_and_link
 
 
-class Ends:
-    """Both daemons over one link; either can be killed and started again."""
-
-    def __init__(self, port: int, url: str, folder: Path) -> None:
-        self._port, self._url, self._folder = port, url, folder
-        self.viewer, self.streamer = self.view(), self.stream()
-
-    def view(self) -> Daemon:
-        return DencPeer().receiver(self._port, 0, self._folder)
-
-    def stream(self) -> Daemon:
-        return DencPeer().sender(self._url, STREAM, BITRATE_BPS, 0, self._folder)
-
-    def frames(self) -> int:
-        return len(DencPeer().shown(self._folder))
-
-    async def stop(self) -> None:
-        for daemon in (self.streamer, self.viewer):
-            await asyncio.to_thread(daemon.__exit__, None, None, None)
+def check_back(way_back: Reconnect) -> None:
+    assert way_back.noticed_s < NOTICED_WITHIN_S, way_back
+    assert way_back.picture_s < PICTURE_WITHIN_S, way_back
 
 
 async def test_either_end_killed_is_noticed_replaced_and_leaves_nothing_behind(
-    tmp_path: Path,
+    both: tuple[Ends, EmulatedLink],
 ) -> None:
-    port = free_port()
-    async with EmulatedLink(port, SEED, Schedule.steady(BASE)) as link:
-        ends = Ends(port, link.url, tmp_path)
-        try:
-            assert await seconds_until(lambda: ends.frames() > 5, 20) < 20
-            for victim in ("streamer", "viewer", "streamer"):
-                await check_killed(ends, victim)
-        finally:
-            await ends.stop()
+    ends, _ = both
+    for victim in (STREAMER, VIEWER, STREAMER):
+        survivor = ends.daemon(VIEWER if victim == STREAMER else STREAMER)
+        before = resources(survivor)
+        check_back(await kill(ends, victim))
+        grown = [now - then for now, then in zip(resources(survivor), before, strict=True)]
+        assert max(grown) <= 0, f"{victim}: {grown} descriptors and threads more"
 
 
-async def check_killed(ends: Ends, victim: str) -> None:
-    kills_streamer = victim == "streamer"
-    dead, survivor = (
-        (ends.streamer, ends.viewer) if kills_streamer else (ends.viewer, ends.streamer)
-    )
-    notices = "stream ended" if kills_streamer else "the session ended"
-    before, told = resources(survivor), said(survivor, notices)
-    os.kill(dead.pid, signal.SIGKILL)
-    noticed_s = await seconds_until(lambda: said(survivor, notices) > told, 10)
-    assert noticed_s < NOTICED_WITHIN_S, f"{victim}: {noticed_s:.1f} s"
-    await asyncio.to_thread(dead.__exit__, None, None, None)
-    frames = ends.frames() if kills_streamer else 0
-    if kills_streamer:
-        ends.streamer = ends.stream()
-        ready, daemon = "connected", ends.streamer
-    else:
-        ends.viewer = ends.view()
-        ready, daemon = "listening", ends.viewer
-    assert await seconds_until(lambda: said(daemon, ready) > 0, 20) < 20
-    picture_s = await seconds_until(lambda: ends.frames() > frames, 10)
-    assert picture_s < PICTURE_WITHIN_S, f"{victim}: {picture_s:.1f} s"
-    grown = [now - then for now, then in zip(resources(survivor), before, strict=True)]
-    assert max(grown) <= 0, f"{victim}: {grown} descriptors and threads more"
+async def test_a_cut_link_is_noticed_by_both_ends_and_they_find_each_other_again(
+    both: tuple[Ends, EmulatedLink],
+) -> None:
+    ends, link = both
+    check_back(await darken(ends, link, BASE))

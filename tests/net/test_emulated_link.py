@@ -12,7 +12,8 @@ from tests.net.direction import Direction, monotonic_us
 from tests.net.flow import Flow
 from tests.net.knobs import Knobs
 from tests.net.link_model import HEADER_BYTES, Drop, LinkModel, Passage
-from tests.net.relay import LOCALHOST, Relay
+from tests.net.place import LOCALHOST
+from tests.net.relay import Relay
 from tests.net.schedule import CLEAN, Schedule
 
 ON_TIME_US = 100_000  # a busy machine is late, never early

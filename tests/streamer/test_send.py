@@ -183,6 +183,19 @@ async def test_a_viewer_without_our_network_is_told_about_once(
     run.cancel()
 
 
+async def test_a_stock_viewer_is_not_told_to_install_denc(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO"):
+        send = _send(Net(lambda: FakeSession(peer_network_ids=())))
+        run = asyncio.ensure_future(send.run())
+        await _until(lambda: send.wants)
+    told = [r.getMessage() for r in caplog.records if "small preview picture" in r.getMessage()]
+    assert len(told) == 1
+    assert not any("install" in r.getMessage() for r in caplog.records)
+    run.cancel()
+
+
 async def test_a_unit_that_the_queue_dropped_asks_for_an_irap() -> None:
     net, iraps = Net(FakeSession), []
     send = _send(net, iraps)

@@ -35,7 +35,7 @@ def test_defaults_in_the_help_are_the_defaults() -> None:
     assert f"(default: {config.bits})" in text
     assert config.preset is None
     assert "of x265 (default: auto)" in text
-    assert f"default {config.figures_port}" in text
+    assert f"default: {config.figures_port}" in text
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ from collections.abc import Callable
 import pytest
 from made_pictures import decoded
 
-from viewer.buffer import CAPACITY, LatentBuffer
+from tests.soak.trend import trend
+from viewer.buffer import CAPACITY, COST_SAMPLES, LatentBuffer
+from viewer.config import LATENCY_BUDGET_MS
 
 BUDGET_US = 400_000
+VIEWER_BUDGET_US = LATENCY_BUDGET_MS * 1000  # unless configured otherwise
 FRAME_US = 40_000
 
 
@@ -115,6 +118,35 @@ def test_a_slow_restorer_shows_fresh_pictures_however_slow_it_is(slowness: float
             bench.now_us = arrived * FRAME_US
     assert max(latencies[3:]) <= max(BUDGET_US, cost_us) + FRAME_US
     assert bench.dropped + len(latencies) >= arrived - BUDGET_US // FRAME_US - 1
+
+
+@pytest.mark.parametrize("slowness", [2, 5, 10])
+@pytest.mark.parametrize("batch_max", [1, 4])
+def test_an_overloaded_viewer_neither_falls_behind_nor_shows_old_pictures(
+    slowness: int, batch_max: int
+) -> None:
+    """Simulated time, two minutes; the matrix: slope < 1 ms/min, 100 ms and one inference."""
+    bench, arrived, batches = Bench(VIEWER_BUDGET_US, batch_max), 0, 0
+    at_min: list[float] = []
+    latency_ms: list[float] = []
+    while bench.now_us < 120_000_000:
+        while arrived * FRAME_US <= bench.now_us:
+            bench.buffer.put(decoded(arrived, arrived_us=arrived * FRAME_US))
+            arrived += 1
+        known = batches >= COST_SAMPLES
+        batches += 1
+        numbers = bench.take()
+        inference_us = slowness * FRAME_US * len(numbers)
+        bench.now_us += inference_us
+        bench.buffer.measured(len(numbers), inference_us)
+        waited_us = bench.now_us - inference_us - numbers[0] * FRAME_US
+        assert waited_us <= (100_000 if known else VIEWER_BUDGET_US)
+        if known:
+            at_min.append(bench.now_us / 60e6)
+            latency_ms.append((waited_us + inference_us) / 1e3)
+        bench.now_us = max(bench.now_us, arrived * FRAME_US)
+    slope = trend(at_min, latency_ms)
+    assert abs(slope.slope) + slope.uncertainty < 1
 
 
 def test_loading_a_network_once_does_not_look_like_a_slow_network() -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from made_pictures import decoded
@@ -77,7 +78,9 @@ def run(restorers: Restorers, *kinds: bytes) -> tuple[list[Shown], Figures, list
     return shown, figures, failures
 
 
-def into(shown: list[Shown], buffer: LatentBuffer, restorers: Restorers) -> Reconstruction:
+def into(
+    shown: list[Shown], buffer: LatentBuffer, restorers: Restorers, *, live: bool = False
+) -> Reconstruction:
     """Restoration of a buffer while it is being filled."""
     return Reconstruction(
         buffer=buffer,
@@ -87,7 +90,7 @@ def into(shown: list[Shown], buffer: LatentBuffer, restorers: Restorers) -> Reco
         figures=Figures(),
         monotonic=lambda: 0,
         unix=lambda: 0,
-        live=False,
+        live=live,
     )
 
 
@@ -105,8 +108,9 @@ def test_pictures_come_out_in_order_in_batches_at_source_size() -> None:
     ("scale", "engines"), [(1, ["lite"] * 5 + ["plain"] * 7), (2, ["lite"] * 12)]
 )
 def test_a_machine_that_is_too_slow_shows_pictures_of_full_size_as_they_come(
-    scale: int, engines: list[str]
+    scale: int, engines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("viewer.buffer.OVERLOADED_BUDGET_US", 10_000_000)  # all wait beforehand
     network = Network("lite", takes_s=0.05)
     shown: list[Shown] = []
     buffer = LatentBuffer(
@@ -119,6 +123,14 @@ def test_a_machine_that_is_too_slow_shows_pictures_of_full_size_as_they_come(
     )
     reconstruction.close(discard=False)
     assert [s.engine for s in shown] == engines
+
+
+def test_latency_of_a_sender_that_tells_no_times_counts_from_its_arrival() -> None:
+    shown: list[Shown] = []
+    buffer = LatentBuffer(budget_us=400_000, batch_max=1, clock=lambda: 0, dropped=lambda n: None)
+    buffer.put(replace(decoded(0, arrived_us=-70_000), capture_known=False))
+    into(shown, buffer, Restorers("plain", threads=1), live=True).close(discard=False)
+    assert shown[0].latency_us == 70_000
 
 
 def test_latency_of_a_file_counts_from_its_arrival() -> None:

@@ -20,7 +20,11 @@ from made_streams import START_US, coded
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.persistence import RETRY_US
+from daemon.split import Split
+from link.nal import split_annexb
+from link.side_info import find_side_info
 from viewer.picture import Shown
+from viewer.playback import StreamFile as StoredStream
 from viewer.sinks.frame_log import COLUMNS, FrameLog
 from viewer.sinks.record import Record
 from viewer.sinks.stream_record import StreamRecord
@@ -35,10 +39,15 @@ class Clock:
 
 
 def record(
-    path: Path, pictures: list[Shown], *, quality: str = "high", persists: bool = True
+    path: Path,
+    pictures: list[Shown],
+    *,
+    quality: str = "high",
+    persists: bool = True,
+    split: Split | None = None,
 ) -> Figures:
     figures = Figures()
-    sink = Record(path, quality, figures, Clock(), persists=persists)
+    sink = Record(path, quality, figures, Clock(), persists=persists, split=split)
     for picture in pictures:
         sink.show(picture)
     sink.close()
@@ -205,29 +214,45 @@ import sys, time
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from daemon.figures import Figures
+from daemon.split import Split
 from viewer.clock import monotonic_us
 from viewer.sinks.record import Record
+from viewer.sinks.stream_record import StreamRecord
+from viewer.timeline import Timeline
 from made_pictures import shown
-sink = Record(Path({file!r}), "high", Figures(), monotonic_us, persists=True)
+from made_streams import coded
+path, rest = Path({file!r}), (Figures(), monotonic_us)
+if {stream!r}:
+    sink = StreamRecord(path, *rest, persists=True, split=Split(period_s=1))
+    stamp, units = Timeline().stamp, coded(1000, width=64, height=64)
+    values = [stamp(unit, n, len(unit.data), 0)[0] for n, unit in enumerate(units)]
+else:
+    sink = Record(path, "high", *rest, persists=True)
+    values = map(shown, range(1000))
 start = time.monotonic()
-for number in range(1000):
-    sink.show(shown(number))
+for number, value in enumerate(values):
+    sink.show(value)
     print(number, flush=True)
     time.sleep(max(0, start + number / 25 - time.monotonic()))
 """
 
 
-def test_after_kill_9_the_recording_plays_with_at_most_a_second_lost(tmp_path: Path) -> None:
-    path = tmp_path / "r.mkv"
+@pytest.mark.parametrize(("stream", "files"), [(False, 1), (True, 3)])
+def test_after_kill_9_every_file_plays_with_at_most_a_second_lost(
+    tmp_path: Path, stream: bool, files: int
+) -> None:
+    """The restored video, and the stream as received, split every second."""
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    script = KILLED.format(paths=paths, file=str(path))
+    script = KILLED.format(paths=paths, file=str(tmp_path / "r.mkv"), stream=stream)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         number = -1
-        while number < 60:
+        while number < 75:
             number = int(process.stdout.readline())
         process.kill()
-    assert len(decode(path)) >= number - 25
+    made = sorted(tmp_path.iterdir())
+    assert len(made) == files
+    assert sum(len(decode(path)) for path in made) >= number - 25
 
 
 def test_the_stream_as_received_starts_at_an_irap_and_skips_what_cannot_decode(
@@ -256,6 +281,40 @@ def test_a_stream_that_begins_with_a_damaged_irap_is_recorded_from_the_next(tmp_
         sink.show(timeline.stamp(unit, sequence, len(unit.data), 0)[0])
     sink.close()
     assert len(decode(path)) == 10
+
+
+def test_a_split_recording_has_every_picture_once_in_files_that_play(tmp_path: Path) -> None:
+    record(tmp_path / "r.mkv", [shown(n) for n in range(90)], split=Split(period_s=1))
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == [f"r-{number:05d}.mkv" for number in (1, 2, 3, 4)]
+    parts = [times_ms(tmp_path / name) for name in files]
+    assert [part[0] for part in parts] == [0, 0, 0, 0]
+    assert [len(part) for part in parts] == [26, 26, 26, 12]
+
+
+def test_a_recording_is_split_by_size(tmp_path: Path) -> None:
+    pictures = [shown(n) for n in range(120)]
+    record(tmp_path / "r.mkv", pictures, quality="lossless", split=Split(size_bytes=150_000))
+    files = sorted(tmp_path.iterdir())
+    assert len(files) > 2
+    assert sum(len(decode(file)) for file in files) == 120
+    for file in files[:-1]:
+        assert 150_000 <= file.stat().st_size < 250_000  # half a second late at the most
+
+
+def test_a_split_stream_begins_every_file_with_an_irap_and_loses_nothing(tmp_path: Path) -> None:
+    split, timeline = Split(period_s=1), Timeline()
+    sink = StreamRecord(tmp_path / "s.mkv", Figures(), Clock(), persists=True, split=split)
+    for sequence, unit in enumerate(coded(90)):
+        sink.show(timeline.stamp(unit, sequence, len(unit.data), 0)[0])
+    sink.close()
+    files = sorted(tmp_path.iterdir())
+    assert [path.name for path in files] == [f"s-{number:05d}.mkv" for number in (1, 2, 3)]
+    assert [len(decode(path)) for path in files] == [30, 30, 30]  # an IRAP every ten
+    for path in files:
+        first = next(iter(StoredStream(path)))
+        assert first.irap
+        assert find_side_info(split_annexb(first.data)) is not None  # what restoring it needs
 
 
 def test_the_frame_log_has_the_columns_of_the_contract(tmp_path: Path) -> None:

@@ -72,6 +72,23 @@ def test_the_page_is_local_when_nothing_else_was_asked_for() -> None:
     assert page(record="r.mkv", web="81") == Address("0.0.0.0", 81)
 
 
+def test_a_sink_that_goes_is_the_last_one_or_is_not() -> None:
+    def others(sink: str, **keys: object) -> bool:
+        return load(ViewerConfig, None, {"listen": "0", **keys}).is_seen_without(sink)
+
+    assert not others("stdout", stdout="y4m")
+    assert not others("window", window=True)
+    assert others("stdout", stdout="y4m", record="r.mkv")
+    assert others("stdout", stdout="y4m", window=True)
+    assert others("window", window=True, web="81")
+
+
+@pytest.mark.parametrize("sink", [{"window": True}, {"v4l2": "/dev/video10"}, {"web": "81"}])
+def test_what_is_watched_in_real_time_paces_a_file(sink: dict[str, object]) -> None:
+    assert not load(ViewerConfig, None, {"input": "a.mkv", **sink}).keeps_every_frame
+    assert load(ViewerConfig, None, {"input": "a.mkv", "stdout": "y4m"}).keeps_every_frame
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -81,6 +98,9 @@ def test_the_page_is_local_when_nothing_else_was_asked_for() -> None:
         ({"listen": "x"}, "PORT"),
         ({"listen": "1", "record_quality": "best"}, "lossless"),
         ({"listen": "1", "latency_budget": 0}, "from 1"),
+        ({"listen": "1", "record_split": "10min"}, "--record-split needs"),
+        ({"listen": "1", "record": "r.mkv", "record_split": "10"}, "10min"),
+        ({"listen": "1", "stdout": "avi"}, "y4m"),
         ({"listen": "1", "fidelity": 1.5}, "from 0 to 1"),
         ({"listen": "1", "fidelity": "sharp"}, "from 0 to 1"),
     ],

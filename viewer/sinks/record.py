@@ -13,6 +13,7 @@ from daemon.log import event
 from daemon.matroska import MatroskaFile, open_recording
 from daemon.persistence import Persistence
 from daemon.pts import Timestamps
+from daemon.split import Split
 from engines.frame import Planes, planes_to_video_frame
 from viewer.clock import Clock
 from viewer.picture import Shown
@@ -30,7 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 class Record:
-    """Writes every picture once, timed by its capture; a new size starts a new file.
+    """Writes every picture once, timed by its capture; a new size starts a new file, and so does
+    what `split` says.
 
     With `persists` (live) a write error closes the file, is told once, and recording resumes in
     the next free file when the disk takes it; without, the error is raised.
@@ -40,12 +42,20 @@ class Record:
     capacity = 16
 
     def __init__(
-        self, path: Path, quality: str, figures: Figures, clock: Clock, *, persists: bool
+        self,
+        path: Path,
+        quality: str,
+        figures: Figures,
+        clock: Clock,
+        *,
+        persists: bool,
+        split: Split | None = None,
     ) -> None:
         self._path = path
+        self._split = split
         self._options = ENCODER_OPTIONS[quality]
         self._persistence = Persistence(self.name, path, figures, clock, persists=persists)
-        self._file: MatroskaFile | None = open_recording(path)
+        self._file: MatroskaFile | None = self._persistence.first(self._open)
         self._stream: av.VideoStream | None = None
         self._times = Timestamps()
 
@@ -73,18 +83,26 @@ class Record:
 
     def _write(self, shown: Shown) -> None:
         planes = even(shown.frame.planes)
-        stream = self._stream
-        if stream is not None and (stream.width, stream.height) != (planes.width, planes.height):
+        if self._stream is not None and self._is_over(self._stream, planes):
             self.close()
-            stream = None
-        if self._file is None:
-            self._file = open_recording(self._path)
-        if stream is None:
-            self._stream = stream = self._start(self._file, planes)
+        file = self._file = self._file or self._open()
+        stream = self._stream = self._stream or self._start(file, planes)
         picture = planes_to_video_frame(planes)
         picture.pts = self._times.at(shown.frame.captured_us)
         picture.time_base = MILLISECOND
-        self._file.container.mux(stream.encode(picture))
+        file.container.mux(stream.encode(picture))
+
+    def _open(self) -> MatroskaFile:
+        return open_recording(self._path, numbered=self._split is not None)
+
+    def _is_over(self, stream: av.VideoStream, planes: Planes) -> bool:
+        """Whether this picture begins another file."""
+        assert self._file is not None
+        if (stream.width, stream.height) != (planes.width, planes.height):
+            return True
+        return self._split is not None and self._split.is_due(
+            self._times.last_ms, self._file.size_bytes
+        )
 
     def _start(self, file: MatroskaFile, planes: Planes) -> av.VideoStream:
         stream = file.container.add_stream("libx264", rate=NOMINAL_FPS, options=self._options)

@@ -51,9 +51,13 @@ class SinkThread(Generic[T]):
         """Leave a value for the sink; waits only where nothing may be lost."""
         self._figures.add(f"{self._sink.name}_dropped", self._queue.put(value))
 
-    def close(self, *, discard: bool = False) -> None:
-        """End the sink, after everything that waits or at once; what it has written is finished."""
+    def end(self, *, discard: bool = False) -> None:
+        """Let the sink end, after everything that waits or at once; does not wait for it."""
         self._queue.close(discard=discard)
+
+    def close(self, *, discard: bool = False) -> None:
+        """End the sink and wait until what it has written is finished."""
+        self.end(discard=discard)
         if not self._stage.join(CLOSE_TIMEOUT_S):
             event(_log, "a sink hangs and is left behind", sink=self._sink.name)
 

@@ -11,6 +11,7 @@ import av
 from daemon.figures import Figures
 from daemon.log import event
 from daemon.persistence import Persistence
+from daemon.split import Split
 from daemon.stream_file import StreamFile
 from viewer.clock import Clock
 from viewer.timeline import Stamped
@@ -22,16 +23,26 @@ class StreamRecord:
     """Writes access units with their side information, timed by capture.
 
     It starts at an IRAP, and after a loss it goes on at the next one, so that every picture in
-    the file decodes. Write errors are met as by `Record`.
+    the file decodes; a `split` happens at an IRAP, so that every file can be played alone. Write
+    errors are met as by `Record`.
     """
 
     name = "record_stream"
     capacity = 256  # access units: small, and each one lost costs all up to the next IRAP
 
-    def __init__(self, path: Path, figures: Figures, clock: Clock, *, persists: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        figures: Figures,
+        clock: Clock,
+        *,
+        persists: bool,
+        split: Split | None = None,
+    ) -> None:
         self._path = path
+        self._split = split
         self._persistence = Persistence(self.name, path, figures, clock, persists=persists)
-        self._file: StreamFile | None = StreamFile(path)
+        self._file: StreamFile | None = self._persistence.first(self._open)
         self._next_sequence: int | None = None  # None: nothing is in the file yet
 
     def show(self, value: Stamped) -> None:
@@ -48,9 +59,13 @@ class StreamRecord:
             if not is_empty:
                 event(_log, "stream recorded", file=file.path)
 
+    def _open(self) -> StreamFile:
+        return StreamFile(self._path, numbered=self._split is not None)
+
     def _write(self, value: Stamped) -> None:
-        if self._file is None:
-            self._file = StreamFile(self._path)
+        if value.unit.irap and self._file is not None and self._file.is_over(self._split):
+            self.close()
+        self._file = self._file or self._open()
         self._file.write(value.unit, value.captured_us)
         self._next_sequence = value.sequence + 1
 

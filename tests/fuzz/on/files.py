@@ -15,6 +15,8 @@ from engines.errors import WeightsError
 from engines.evaluation import EvaluationError
 from engines.evaluation.clips import read_manifest
 from engines.weight_store import ENCODER, WeightStore
+from link.errors import IdentityError
+from link.identity import FINGERPRINT_CHARS, load_or_create
 from streamer.config import StreamerConfig
 from tests.fuzz.loop import quiet
 from tests.fuzz.on.media import units
@@ -73,7 +75,7 @@ def _weights(path: Path) -> None:
 
 def _safetensors(path: Path) -> None:
     """The native parser, which in the product sees only files whose SHA-256 fits."""
-    safetensors.deserialize(path.read_bytes())
+    safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
 
 
 def _stream(path: Path) -> None:
@@ -91,6 +93,14 @@ def _record(path: Path) -> None:
         stamped, _ = timeline.stamp(unit, sequence, len(unit.data), _NOW_US)
         record.show(stamped)
     record.close()
+
+
+def _identity(path: Path) -> None:
+    """A key that somebody brought here, and TLS with it."""
+    path.chmod(0o600)
+    identity = load_or_create(path)
+    assert len(identity.fingerprint) == FINGERPRINT_CHARS
+    identity.server_context()
 
 
 TARGETS = (
@@ -118,6 +128,14 @@ TARGETS = (
         (UsageError,),
         800,
         max_bytes=32_768,
+        limit_ms=FILE_LIMIT_MS,
+    ),
+    Target(
+        "identity",
+        _in_file("identity.pem", _identity),
+        (IdentityError,),
+        1_500,
+        Form.TEXT,
         limit_ms=FILE_LIMIT_MS,
     ),
     Target("record", _in_file("r.mkv", _record), (), 400, Form.FRAMES, 16_384, SEQUENCE_LIMIT_MS),

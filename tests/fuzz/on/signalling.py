@@ -22,7 +22,7 @@ from link.sdp_text import make_answer, make_offer
 from link.transport import MediaTransport
 from link.whip_client import publish
 from link.whip_server import WhipServer
-from tests.fuzz.doubles import SilentTransport, parameters
+from tests.fuzz.doubles import SilentTransport, WaitingTransport, parameters
 from tests.fuzz.loop import event_loop
 from tests.fuzz.on.http import READ_BYTES, ask, serving
 from tests.fuzz.on.wire import SSRCS
@@ -33,7 +33,8 @@ TOKEN = "secret"
 SDP_BYTES = 16_384
 CLIENT_LIMIT_MS = 40.0  # an answer may be ten redirects, with a request and a socket each
 _SDP_ERRORS = (SdpError, NoH265Error, UnicodeDecodeError)  # the last: the HTTP handler refuses
-_HEAD = "{} {} HTTP/1.1\r\nHost: v\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n"
+_HEAD = "{} {} HTTP/1.1\r\nHost: v\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
+_OFFER = make_offer(parameters(), SSRCS, NETWORKS)[0].encode()
 
 
 def _offer(data: bytes) -> None:
@@ -76,13 +77,15 @@ def _server(token: str | None) -> WhipServer:
 
 
 def _whip(
-    token: str | None, requests: Callable[[bytes, WhipServer], list[bytes]]
+    token: str | None,
+    requests: Callable[[bytes, WhipServer], list[bytes]],
+    transport: type[SilentTransport] = SilentTransport,
 ) -> Callable[[], AbstractContextManager[Run]]:
     """A WHIP server whose sessions have no network; its sockets are Unix sockets."""
 
     @contextmanager
     def opened() -> Iterator[Run]:
-        with event_loop() as loop, patch("link.whip_server.MediaTransport", SilentTransport):
+        with event_loop() as loop, patch("link.whip_server.MediaTransport", transport):
 
             async def started() -> tuple[WhipServer, AbstractAsyncContextManager[Path], Path]:
                 server = _server(token)
@@ -115,8 +118,19 @@ def _as_bodies(data: bytes, server: WhipServer) -> list[bytes]:
     ]
 
 
-def _request(method: str, path: str, kind: str, body: bytes) -> bytes:
-    return _HEAD.format(method, path, kind, len(body)).encode() + body
+def _as_patches(data: bytes, server: WhipServer) -> list[bytes]:
+    """To a session that is there: the first line is If-Match, the others are the body."""
+    tag, _, body = data.partition(b"\n")
+    match = b"If-Match: " + tag.rstrip(b"\r") + b"\r\n"
+    opening = [] if server._sessions else [_request("POST", "/whip", "application/sdp", _OFFER)]
+    secret = next(iter(server._sessions), "none")
+    path = f"/whip/{secret}"
+    return [*opening, _request("PATCH", path, "application/trickle-ice-sdpfrag", body, match)]
+
+
+def _request(method: str, path: str, kind: str, body: bytes, more: bytes = b"") -> bytes:
+    head = _HEAD.format(method, path, kind, len(body)).encode()
+    return head + more + b"\r\n" + body
 
 
 @asynccontextmanager
@@ -169,5 +183,6 @@ TARGETS = (
     Target("trickle", _trickle, _SDP_ERRORS, 6_000, Form.TEXT),
     Target("whip_http", _whip(TOKEN, _as_they_are), (), 700, Form.TEXT, max_bytes=SDP_BYTES),
     Target("whip_body", _whip(None, _as_bodies), (), 300, Form.TEXT, max_bytes=SDP_BYTES),
+    Target("whip_patch", _whip(None, _as_patches, WaitingTransport), (), 500, Form.TEXT),
     Target("whip_client", _client, (LinkError,), 500, Form.TEXT, limit_ms=CLIENT_LIMIT_MS),
 )

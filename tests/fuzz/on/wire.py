@@ -15,6 +15,9 @@ from link.access_unit import AccessUnit
 from link.assembly import assemble
 from link.datagram import STUN_COOKIE, STUN_HEADER_BYTES, datagram_kind, stun_is_signed
 from link.errors import WireError
+from link.fec import parse_repair
+from link.fec_decoder import EQUATIONS_MAX, KNOWN_MAX_PACKETS, FecDecoder
+from link.guard import Guard
 from link.history import parse_rtx, rtx_payload
 from link.jitter import DEFAULT_MAX_BYTES, DEFAULT_MAX_PACKETS, JitterBuffer
 from link.nal import join_annexb, split_annexb
@@ -24,14 +27,14 @@ from link.receiver import MediaReceiver
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MediaSender
-from link.transport import MediaTransport, _Connection, _Guard
+from link.transport import MediaTransport, _Connection, monotonic_us
 from tests.fuzz.doubles import PASSWORD, USER_NAME, DatagramSink, SilentTransport
 from tests.fuzz.frames import split_frames
 from tests.fuzz.loop import Loop, event_loop, turns
 from tests.fuzz.target import SEQUENCE_LIMIT_MS, Form, Run, Target, plain
 
-VIDEO = VideoParameters("0", 96, 97, True, True, True, ())
-SSRCS = Ssrcs(1111, 2222, "cname")
+VIDEO = VideoParameters("0", 96, 97, True, True, True, (), fec_payload_type=98)
+SSRCS = Ssrcs(1111, 2222, "cname", 3333)
 PEER = ("127.0.0.1", 5000)
 _INTEGRITY_BYTES = 24
 _TICK_US = 1000  # of the flags of a frame: what passes before it
@@ -56,7 +59,7 @@ async def _guard(data: bytes) -> None:
     protocol.local_candidate = aioice.Candidate("f", 1, "udp", 1, "127.0.0.1", 5001, "host")
     protocol.connection_made(DatagramSink(protocol))
     connection._protocols.append(protocol)
-    guard = _Guard(protocol, connection)
+    guard = Guard(protocol, connection, monotonic_us)
     guard.datagram_received(data, PEER)
     guard.datagram_received(signed_stun(data), PEER)
     guard.datagram_received(data, PEER)
@@ -87,9 +90,9 @@ def _depayload(data: bytes) -> None:
         except WireError:
             continue
         assert all(len(nal) >= 2 for nal in nals)
-    for nals in (assemble(payloads), assemble(payloads[:1])):
-        if nals:
-            split_annexb(join_annexb(nals))
+    for whole in (assemble(payloads), assemble(payloads[:1])):
+        if whole:
+            split_annexb(join_annexb(whole))
 
 
 def _jitter(data: bytes) -> None:
@@ -119,6 +122,28 @@ def _rtx(data: bytes) -> None:
     sequence, payload = parse_rtx(RtpPacket.parse(data).payload)
     assert parse_rtx(rtx_payload(sequence, payload)) == (sequence, payload)
     assemble([payload])
+
+
+def _fec(data: bytes) -> None:
+    """Media and repair packets through the decoder; its bounds hold."""
+    decoder = FecDecoder()
+    for _, body in split_frames(data):
+        try:
+            packet = RtpPacket.parse(body)
+        except ValueError:
+            continue
+        number, payload = packet.sequence_number, packet.payload
+        if packet.payload_type == VIDEO.fec_payload_type:
+            try:
+                found = decoder.add_repair(parse_repair(number, payload))
+            except WireError:
+                continue
+        else:
+            media = MediaPacket(number, packet.timestamp, bool(packet.marker), payload)
+            found = decoder.add(media)
+        assert len(found) <= EQUATIONS_MAX
+        assert len(decoder) <= EQUATIONS_MAX
+        assert len(decoder._known) <= KNOWN_MAX_PACKETS
 
 
 class _Clock:
@@ -214,6 +239,15 @@ TARGETS = (
         plain(_jitter),
         (),
         6_000,
+        Form.FRAMES,
+        max_bytes=16_384,
+        limit_ms=SEQUENCE_LIMIT_MS,
+    ),
+    Target(
+        "fec",
+        plain(_fec),
+        (),
+        4_000,
         Form.FRAMES,
         max_bytes=16_384,
         limit_ms=SEQUENCE_LIMIT_MS,

@@ -1,0 +1,85 @@
+"""The soak: hours at one link, with a reconnect now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from tests.net.ends import STREAMER, VIEWER, Reconnect, darken, running
+from tests.net.matrix import BASE
+from tests.net.peers import DencPeer, Stream
+from tests.soak.report import Result
+from tests.soak.sample import Sample, look
+from tests.soak.verdict import HOUR_S, MEMORY_MIB_PER_HOUR, Line, of_growth, of_reconnects
+
+STREAM = Stream(192, 112)
+BITRATE_BPS = 300_000
+SAMPLES = 720  # of a run, at most one in a second
+WARM_UP_MAX_S = RECONNECT_EVERY_MAX_S = HOUR_S
+
+
+async def soak(
+    seconds: float,
+    loss_percent: float,
+    folder: Path,
+    *,
+    engine: str,
+    seed: int,
+    tell: Callable[[float], object],
+) -> Result:
+    """Runs it; `tell` gets the seconds that passed since it was told last."""
+    knobs = replace(BASE, loss_percent=loss_percent)
+    warm_up_s = min(WARM_UP_MAX_S, seconds / 4)
+    every_s = min(RECONNECT_EVERY_MAX_S, seconds / 3)
+    step_s = max(1.0, seconds / SAMPLES)
+    samples: dict[str, list[Sample]] = {STREAMER: [], VIEWER: []}
+    reconnects: list[Reconnect] = []
+    error = ""
+    peer = DencPeer(engine=engine)
+    async with running(
+        folder, knobs, peer=peer, stream=STREAM, bitrate_bps=BITRATE_BPS, seed=seed
+    ) as (ends, link):
+        begin = told = time.monotonic()
+        next_reconnect_s = every_s
+        while not error and (at := time.monotonic() - begin) < seconds:
+            for end, port in ends.figures_ports.items():
+                if (sample := await look(port, at)) is not None:
+                    samples[end].append(sample)
+            if at >= next_reconnect_s:
+                reconnects.append(await darken(ends, link, knobs))
+                next_reconnect_s += every_s
+            await asyncio.sleep(step_s)
+            tell(time.monotonic() - told)
+            told = time.monotonic()
+            error = ends.exit_reason()
+    lines = of_growth(samples, warm_up_s, HOUR_S, MEMORY_MIB_PER_HOUR, "an hour")
+    lines += of_reconnects(reconnects)
+    lines += _pictures(samples[VIEWER])
+    return Result(
+        "soak",
+        f"{seconds / HOUR_S:.2f} h, {loss_percent:g}% of loss both ways, round trip 100 ms, "
+        f"{STREAM.size} at {STREAM.fps:g} frames/s, engine {engine}; {len(reconnects)} reconnects.",
+        "s",
+        warm_up_s,
+        samples,
+        reconnects,
+        lines,
+        error,
+    )
+
+
+def _pictures(samples: list[Sample]) -> list[Line]:
+    """Not goals of their own: that something was shown while memory was watched."""
+    if len(samples) < 2:
+        return []
+    first, last = samples[0], samples[-1]
+    rate = (last.frames - first.frames) / (last.at - first.at)
+    latencies = [s.latency_ms for s in samples if s.latency_ms is not None]
+    told = f"{latencies[0]:.0f} ms, {latencies[-1]:.0f} ms" if latencies else "-"
+    return [
+        Line("pictures shown", "", f"{last.frames}, {rate:.1f} a second", ""),
+        Line("latency p95 at first, at last", "", told, ""),
+    ]

@@ -1,0 +1,28 @@
+"""Single pictures, kept as PNG files that never replace another."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engines.frame import Planes
+from viewer.sinks.still import encode_png
+
+
+def save_snapshot(
+    planes: Planes, folder: Path, clock: Callable[[], time.struct_time] = time.localtime
+) -> Path:
+    """The new file, named by the time: denc-20260102-150405.png. Raises OSError."""
+    png = encode_png(planes)
+    stem = time.strftime("denc-%Y%m%d-%H%M%S", clock())
+    for number in itertools.count():
+        path = folder / (f"{stem}-{number}.png" if number else f"{stem}.png")
+        try:
+            with path.open("xb") as file:
+                file.write(png)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("the numbers ended")
