@@ -87,13 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> tuple[list[Sample], dict[str, Any]]:
-    port, figures_port = free_port(), free_port()
+    port = free_port()
+    view_figures, stream_figures = free_port(), free_port()
     view = [
-        "--listen", f"127.0.0.1:{port}", "--headless", "--figures-port", str(figures_port),
+        "--listen", f"127.0.0.1:{port}", "--headless", "--figures-port", str(view_figures),
     ]  # fmt: skip
     stream = [
         "--source", arguments.source, "--loop", "--peer", f"127.0.0.1:{port}",
-        "--size", arguments.size, "--fps", f"{arguments.fps:g}", "--figures-port", "0",
+        "--size", arguments.size, "--fps", f"{arguments.fps:g}",
+        "--figures-port", str(stream_figures),
     ]  # fmt: skip
     samples: list[Sample] = []
     figures: dict[str, Any] = {}
@@ -102,14 +104,16 @@ def _run(arguments: argparse.Namespace) -> tuple[list[Sample], dict[str, Any]]:
         with Daemon("denc-view", view, folder / "view.log") as viewer:
             viewer.wait_listening(port)
             with Daemon("denc-stream", stream, folder / "stream.log") as streamer:
+                streamer.wait_listening(stream_figures)
                 start_s = time.monotonic()
                 while (at_s := time.monotonic() - start_s) < arguments.seconds:
                     for daemon in (viewer, streamer):
                         if reason := daemon.exit_reason():
                             raise BenchError(reason)
-                    figures = _figures(figures_port)
+                    figures = _figures(view_figures)
                     latency = figures.get("latency_ms", {}).get("p50")
-                    samples.append(Sample(at_s, _mib(streamer.pid), _mib(viewer.pid), latency))
+                    streamer_mib = _mib(_figures(stream_figures))
+                    samples.append(Sample(at_s, streamer_mib, _mib(figures), latency))
                     time.sleep(EVERY_S)
     return samples, figures
 
@@ -120,12 +124,11 @@ def _figures(port: int) -> dict[str, Any]:
     return document
 
 
-def _mib(pid: int) -> float:
-    """Resident memory now."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / MIB
-    raise BenchError("the system does not tell how much memory a program has")
+def _mib(figures: Mapping[str, Any]) -> float:
+    """Resident memory, as the program tells it itself."""
+    if "process_memory_bytes" not in figures:
+        raise BenchError("the system does not tell how much memory a program has")
+    return float(figures["process_memory_bytes"]) / MIB
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import logging
 import os
 import re
@@ -14,6 +13,7 @@ import av
 from av.container import OutputContainer
 
 from daemon.errors import UsageError
+from daemon.free_names import free_names, numbered_names
 from daemon.log import event
 
 ROOM_MIN_BYTES = 16 << 20
@@ -99,13 +99,15 @@ def has_room(path: Path) -> bool:
 def _create(wanted: Path, numbered: bool) -> tuple[Path, _File]:
     if wanted.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(wanted))
-    for number in itertools.count(_last_number(wanted) + 1 if numbered else 0):
-        written = f"{number:0{DIGITS}}" if numbered else str(number)
-        path = wanted.with_stem(f"{wanted.stem}-{written}") if number else wanted
+    names = free_names(wanted)
+    if numbered:
+        names = numbered_names(wanted, _last_number(wanted) + 1, DIGITS)
+    for path in names:
         try:
-            return path, _File(path)
+            file = _File(path)
         except FileExistsError:
             continue
+        return path, file
     raise AssertionError("the numbers ended")
 
 

@@ -101,8 +101,6 @@ class FecDecoder:
 
     def _learn(self, sequence: int, symbol: bytes) -> None:
         self._known[sequence] = symbol
-        while len(self._known) > KNOWN_MAX_PACKETS:
-            self._known.popitem(last=False)
         known = _Equation({sequence: 1}, symbol)
         touched = [p for p, e in self._equations.items() if sequence in e.factors]
         for pivot in touched:

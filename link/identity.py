@@ -19,6 +19,7 @@ from pathlib import Path
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -151,11 +152,12 @@ def _parsed(pem: bytes, path: Path) -> Identity:
         # RSA is refused below: OpenSSL need not look for seconds whether its factors are primes
         key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
         certificate = x509.load_pem_x509_certificate(pem)
-    except (ValueError, TypeError) as error:
+        certified = certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise IdentityError(_damaged(path, "it holds no key and certificate")) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise IdentityError(_damaged(path, "it is no key of an elliptic curve"))
-    if key.public_key() != certificate.public_key():
+    if key.public_key() != certified:
         raise IdentityError(_damaged(path, "key and certificate do not belong together"))
     return Identity(key, certificate, path)
 

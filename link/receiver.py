@@ -8,7 +8,6 @@ NACK, PLI, receiver reports <--------------+
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import astuple, replace
@@ -27,7 +26,7 @@ from link.peer_clock import PeerClock, SentReport
 from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import ReceiverStats
-from link.transport import MediaTransport, monotonic_us
+from link.transport import MediaTransport, monotonic_us, unix_us
 from link.twcc import ArrivalLog, Feedback, TransportFeedback
 from link.unit_queue import UnitQueue
 
@@ -179,7 +178,7 @@ class MediaReceiver:
         self._statistics.add_sender_report(info.ntp_timestamp, now_us)
         self._sent = SentReport(reports.unix_time(info.ntp_timestamp), info.rtp_timestamp)
         if self._transport.rtt_us is not None:
-            here_us = time.time_ns() // 1000 - (monotonic_us() - now_us)
+            here_us = unix_us() - (monotonic_us() - now_us)
             self._clock.add(self._sent.unix_us, here_us, self._transport.rtt_us)
 
     def on_feedback(self, feedback: Feedback, now_us: int) -> None:

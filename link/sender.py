@@ -10,7 +10,6 @@ send() -> UnitQueue -> packetize -+-> Pacer -> SRTP -> the peer
 import asyncio
 import secrets
 import struct
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -45,7 +44,7 @@ from link.sdp_text import Ssrcs
 from link.sequence import RTP_CLOCK_HZ
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import SenderStats
-from link.transport import MediaTransport, monotonic_us
+from link.transport import MediaTransport, monotonic_us, unix_us
 from link.twcc import Feedback, extension_map
 from link.unit_queue import UnitQueue
 
@@ -199,7 +198,7 @@ class MediaSender:
         for block in blocks:
             if block.ssrc == self._ssrcs.media:
                 self._fraction_lost = block.fraction_lost / 256
-                rtt_us = reports.round_trip_us(block, _unix_us())
+                rtt_us = reports.round_trip_us(block, unix_us())
                 self._rtt_us = self._rtt_us if rtt_us is None else rtt_us
                 if self._path is not None:
                     self._path.on_report(self._fraction_lost, monotonic_us())
@@ -291,7 +290,7 @@ class MediaSender:
             self._repairs += self._protection.add(packet, now_us)
         self._packets += 1
         self._octets += len(packet.payload)
-        self._last_sent = packet.timestamp, _unix_us()
+        self._last_sent = packet.timestamp, unix_us()
         await self._send_rtp(self._rtp(packet), len(packet.payload))
 
     async def _send_again(self, packet: MediaPacket) -> None:
@@ -361,7 +360,7 @@ class MediaSender:
         ssrcs = self._ssrcs
         if self._last_sent is not None:
             timestamp, sent_us = self._last_sent
-            now_us = _unix_us()
+            now_us = unix_us()
             timestamp += (now_us - sent_us) * RTP_CLOCK_HZ // 1_000_000
             report = reports.sender_report(
                 ssrcs.media, now_us, timestamp, self._packets, self._octets
@@ -373,7 +372,3 @@ class MediaSender:
         await self._send_rtcp([reports.bye([self._ssrcs.media])])
         await self._transport.close()
         await self._on_session_closed(reason)
-
-
-def _unix_us() -> int:
-    return time.time_ns() // 1000

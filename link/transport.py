@@ -52,6 +52,11 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+def unix_us() -> int:
+    """For reports, which are read by another machine, us."""
+    return time.time_ns() // 1000
+
+
 class _TurnTransport(aioice.turn.TurnTransport):
     """A path through a TURN server whose socket is closed when the server is given up:
     aioice 0.10 keeps it open for ever, one for each attempt."""

@@ -12,6 +12,7 @@ import av
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 
+from daemon.av_input import open_input
 from daemon.errors import UsageError
 from daemon.log import event
 from daemon.stage import Stage
@@ -81,7 +82,7 @@ class StreamFile:
 
     def _open(self) -> InputContainer:
         try:
-            container = av.open(str(self._path), options=_ONLY_FILES, metadata_errors="replace")
+            container = open_input(str(self._path), options=_ONLY_FILES)
         except OSError as error:
             raise UsageError(f"cannot read {self._path}: {error.strerror}") from error
         except av.FFmpegError as error:

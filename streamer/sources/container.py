@@ -6,8 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping
 
 import av
-from av.container import InputContainer
 
+from daemon.av_input import open_input
 from daemon.errors import UsageError
 from daemon.log import event
 from engines.latent import SOURCE_MAX_HEIGHT, SOURCE_MAX_WIDTH, SOURCE_MIN
@@ -38,14 +38,7 @@ class VideoInput:
         timeout_s: float | None = None,
         threads: int = 1,
     ) -> None:
-        container = av.open(
-            url,
-            format=format,
-            options=dict(options or {}),
-            timeout=timeout_s,
-            metadata_errors="replace",  # titles in no known encoding
-        )
-        assert isinstance(container, InputContainer)
+        container = open_input(url, format=format, options=options, timeout_s=timeout_s)
         self._container = container
         if not container.streams.video:
             container.close()

@@ -1,5 +1,6 @@
 """The quality bench end to end, on a small clip without a network."""
 
+import importlib.util
 import json
 import re
 
@@ -21,6 +22,9 @@ from engines.evaluation.clips import ClipEntry
 from engines.frame import Planes
 
 FACTOR = hd_factor(WIDTH, HEIGHT)
+NEEDS_TORCH = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="torch is not installed (make setup-train)"
+)
 
 
 def plain_views(*fidelities: float) -> tuple[View, ...]:
@@ -150,7 +154,7 @@ def test_command_line_measures_a_video_and_the_report_needs_nothing_else(video, 
         (["VIDEO", "--rates=-3"], "--rates"),
         (["VIDEO", "--clips", "other"], "no other"),
         (["VIDEO", "VIDEO"], "two clips have the name moving"),
-        (["VIDEO", "--pyiqa", "fvd"], "no fvd"),
+        pytest.param(["VIDEO", "--pyiqa", "fvd"], "no fvd", marks=NEEDS_TORCH),
         (["VIDEO", "--out", "VIDEO"], "--out"),
     ],
 )

@@ -49,7 +49,7 @@ def test_a_restorer_ten_times_too_slow_leaves_latency_flat_and_counts_what_it_dr
     run = run_slow(units, 10, BUDGET_MS, 6.0)
     shown = len(run.latencies_ms)
     assert 5 <= shown <= 16  # one in ten, were it not for the machine's other work
-    left = 1 + BUDGET_MS // 40 + 2  # in the buffer and in work at the end
+    left = 1 + BUDGET_MS // 40 + 5  # in the buffer and in work at the end
     assert run.sent - left <= shown + run.dropped <= run.sent
     latencies = [latency for _, latency in run.latencies_ms]
     third = len(latencies) // 3

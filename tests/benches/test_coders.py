@@ -1,5 +1,7 @@
 """The codecs that denc is measured beside."""
 
+from types import SimpleNamespace
+
 import av
 import numpy as np
 import pytest
@@ -71,7 +73,8 @@ def test_a_codec_that_is_not_there_is_one_sentence(monkeypatch):
     def missing(name: str, mode: str) -> None:
         raise av.codec.codec.UnknownCodecError(name)
 
-    monkeypatch.setattr(coders.av.CodecContext, "create", missing)
+    context = SimpleNamespace(create=missing)  # PyAV 19's own cannot be changed
+    monkeypatch.setattr(coders.av, "CodecContext", context)
     with pytest.raises(BenchError, match="libsvtav1 cannot encode 130x98"):
         SvtAv1().encode(CLIP.pictures, CLIP.fps, 40)
 

@@ -203,6 +203,7 @@ async def test_a_failing_consumer_ends_its_session_alone(caplog: pytest.LogCaptu
     async def broken(receiver: object) -> None:
         nonlocal calls
         calls += 1
+        await asyncio.sleep(0.2)  # the sender's end of DTLS is through as well
         raise RuntimeError("the viewer's bug")
 
     server = WhipServer(host="127.0.0.1", port=0, token=None, network_ids=[], on_session=broken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from engines.frame import Frame
 from streamer.sources.open import DEMO, open_source
+from tests.link.h265 import coded
 from tests.net.time_code import draw
 
 WIDTH, HEIGHT, FPS = 320, 192, 25
@@ -60,19 +60,7 @@ def enlarged(path: Path) -> Path:
 
 def h265(path: Path, *, parameters: str = "") -> Path:
     """Access units of a plain encoder, each behind its size in 4 bytes; an IRAP a second."""
-    context = av.CodecContext.create("libx265", "w")
-    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-    context.time_base = Fraction(1, FPS)
-    context.options = {
-        "preset": "ultrafast",
-        "tune": "zerolatency",
-        "x265-params": f"keyint={FPS}:min-keyint={FPS}:bframes=0:repeat-headers=1:log-level=none:"
-        f"pools=none:frame-threads=1:scenecut=0:qp=24{parameters}",
-    }
-    units: list[bytes] = []
-    for number, picture in enumerate(pictures()):
-        units += map(bytes, context.encode(_frame(picture, number)))
-    units += map(bytes, context.encode(None))
+    units = [bytes(unit) for unit in coded(pictures(), FPS, FPS, f"qp=24{parameters}")]
     path.write_bytes(b"".join(len(unit).to_bytes(4, "big") + unit for unit in units))
     return path
 

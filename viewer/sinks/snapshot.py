@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from daemon.free_names import free_names
 from engines.frame import Planes
 from viewer.sinks.still import encode_png
 
@@ -17,8 +17,7 @@ def save_snapshot(
     """The new file, named by the time: denc-20260102-150405.png. Raises OSError."""
     png = encode_png(planes)
     stem = time.strftime("denc-%Y%m%d-%H%M%S", clock())
-    for number in itertools.count():
-        path = folder / (f"{stem}-{number}.png" if number else f"{stem}.png")
+    for path in free_names(folder / f"{stem}.png"):
         try:
             with path.open("xb") as file:
                 file.write(png)
