@@ -9,13 +9,13 @@ import aiohttp
 import av
 import pytest
 from live_player import site
-from made_pictures import shown
+from made_pictures import decoded, shown
 
 from daemon.figures import Figures
 from viewer.address import Address
 from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
-from viewer.restorers import Restorers
+from viewer.pace import Pace
 from viewer.sinks.record import Record
 from viewer.sinks.record_switch import RecordSwitch
 
@@ -48,26 +48,8 @@ async def test_fidelity_is_read_and_changed_while_running() -> None:
         assert await send("GET", url) == (200, {"fidelity": 0.5})
         assert await send("PUT", url, {"fidelity": 1}) == (200, {"fidelity": 1.0})
         assert served.restorers.fidelity == 1.0
-        restorer, _ = served.restorers.for_network(bytes(8))
+        restorer, _ = served.restorers.for_picture(decoded(0), Pace())
         assert restorer.fidelity == 1.0
-
-
-def test_a_changed_fidelity_reaches_the_running_restorer_without_opening_another() -> None:
-    opened = []
-
-    class Fake:
-        name, reason, fidelity = "fake", "", 0.5
-
-    def opener(engine: str, network_id: bytes, **options: object) -> Fake:
-        opened.append(options)
-        return Fake()
-
-    restorers = Restorers("auto", threads=1, fidelity=0.2, opener=opener)  # type: ignore[arg-type]
-    first, _ = restorers.for_network(b"12345678")
-    assert first.fidelity == 0.2
-    restorers.set_fidelity(0.9)
-    again, is_new = restorers.for_network(b"12345678")
-    assert (again is first, is_new, again.fidelity, len(opened)) == (True, False, 0.9, 1)
 
 
 @pytest.mark.parametrize(
