@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from link.errors import LinkError, NoMediaPath, Refused, SignallingError, Unreachable
+from link.errors import NoMediaPath, SignallingError, Unreachable
 from link.ice_servers import IceServer, parse_links
 from link.identity import Identity
 from link.sdp import NoH265Error, PeerDescription, SdpError, VideoParameters, parse_answer
@@ -16,11 +16,9 @@ from link.sender import MediaSender
 from link.session_life import CLOSED_HERE
 from link.transport import MediaTransport
 from link.whip_door import BOX_HEADER
-from link.whip_http import Pins, Reply, WhipHttp
+from link.whip_exchange import WhipExchange
+from link.whip_http import Pins, WhipHttp
 
-DELETE_TIMEOUT_S = 1.0
-REASON_MAX_CHARS = 300  # of what a server says about a refusal
-_SDP_TYPE = "application/sdp"
 T = TypeVar("T")
 
 
@@ -76,12 +74,11 @@ class _WhipClient:
         identity: Identity | None,
         ice_servers: Sequence[IceServer],
     ) -> None:
-        self._http = http
+        self._exchange = WhipExchange(http, url)
         self._url = url
         self._deadline_s = deadline_s  # of the event loop's clock
         self._identity = identity
         self._ice_servers = tuple(ice_servers)
-        self._session_url: str | None = None
         self.servers_not_tried: tuple[IceServer, ...] = ()
 
     async def connect(
@@ -122,7 +119,7 @@ class _WhipClient:
             sender.start()
         except BaseException:  # a cancellation too must leave no socket behind
             await transport.close()
-            await self._delete()
+            await self._exchange.delete()
             raise
         return sender
 
@@ -136,15 +133,10 @@ class _WhipClient:
             raise Unreachable(f"{self._url} does not answer in time") from None
 
     async def _post(self, offer: str) -> str:
-        """The text of the answer (RFC 9725, section 4.2)."""
-        more = {"Content-Type": _SDP_TYPE}
-        reply = await self._http.request("POST", self._url, offer, **more)
-        if reply.status != 201:
-            raise Refused(reply.status, _reason(reply))
-        self._session_url = reply.location
-        told = parse_links(reply.links)
+        answer = await self._exchange.post(offer)
+        told = parse_links(self._exchange.links)
         self.servers_not_tried = tuple(item for item in told if item not in self._ice_servers)
-        return reply.body
+        return answer
 
     def _parse(self, answer: str, offered: VideoParameters) -> PeerDescription:
         try:
@@ -156,23 +148,7 @@ class _WhipClient:
 
     async def _on_closed(self, reason: str) -> None:
         if reason == CLOSED_HERE:
-            await self._delete()
-
-    async def _delete(self) -> None:
-        """Frees the session at the server (RFC 9725, section 4.2), which may know already."""
-        if self._session_url is None:
-            return
-        url, self._session_url = self._session_url, None
-        try:
-            await asyncio.wait_for(self._http.request("DELETE", url), DELETE_TIMEOUT_S)
-        except (LinkError, asyncio.TimeoutError):
-            return  # the peer notices by itself
-
-
-def _reason(reply: Reply) -> str:
-    """What the server says about a refusal, in one line without control characters."""
-    said = " ".join(reply.body[:REASON_MAX_CHARS].split())
-    return "".join(char for char in said if char.isprintable()) or reply.reason
+            await self._exchange.delete()
 
 
 async def _is_loopback(url: str) -> bool:

@@ -23,6 +23,7 @@ from link.ice_servers import IceServer, link_values
 from link.identity import Identity
 from link.listener import ConnectionLimits, Listener
 from link.rate_limit import source_of
+from link.request_body import read_body
 from link.sdp import SDP_MAX_BYTES, NoH265Error, PeerDescription, parse_candidates, parse_offer
 from link.sdp_text import make_answer
 from link.transport import MediaTransport
@@ -33,7 +34,6 @@ DEFAULT_PORT = 8889
 WHIP_PATH = "/whip"
 TAKEOVER_PATIENCE_S = 1.0
 RETRY_AFTER_S = 1
-BODY_TIMEOUT_S = 5.0
 SHUTDOWN_TIMEOUT_S = 1.0  # of HTTP connections
 CONSUMER_TIMEOUT_S = 5.0
 MAX_CONNECTING = 4  # offers whose peers have not proven yet who they are
@@ -165,7 +165,7 @@ class WhipServer:
 
     async def _post(self, request: web.Request) -> web.Response:
         by_token = await self._door.enter(request)
-        text = await _body(request, _SDP_TYPE)
+        text = await read_body(request, _SDP_TYPE)
         try:
             offer = parse_offer(text)
         except WireError as error:
@@ -201,7 +201,7 @@ class WhipServer:
     async def _patch(self, request: web.Request) -> web.Response:
         """Trickled candidates (RFC 9725, section 4.3); a restart of ICE is not supported (422)."""
         session = await self._find(request)
-        text = await _body(request, _TRICKLE_TYPE)
+        text = await read_body(request, _TRICKLE_TYPE)
         tags = {tag.strip() for tag in request.headers.get("If-Match", "").split(",")} - {""}
         if not tags:
             raise refusal(web.HTTPPreconditionRequired, "If-Match must hold the session's ETag")
@@ -289,23 +289,6 @@ class WhipServer:
 
     def _on_over(self, session: WhipSession) -> None:
         self._sessions.pop(session.secret, None)
-
-
-async def _body(request: web.Request, content_type: str) -> str:
-    """The text of a request of the right type and size."""
-    if request.content_type != content_type:
-        raise refusal(web.HTTPUnsupportedMediaType, f"Send {content_type}")
-    try:
-        body = await asyncio.wait_for(request.read(), BODY_TIMEOUT_S)
-        return body.decode()
-    except asyncio.TimeoutError as error:
-        raise refusal(web.HTTPRequestTimeout, "The body did not arrive") from error
-    except UnicodeDecodeError as error:
-        raise refusal(web.HTTPBadRequest, "The body is not UTF-8 text") from error
-    except ConnectionError as error:
-        raise refusal(web.HTTPBadRequest, "The body is cut off") from error
-    except web.RequestPayloadError as error:
-        raise refusal(web.HTTPBadRequest, "The body is not encoded as it says") from error
 
 
 def _busy(why: str) -> web.HTTPError:

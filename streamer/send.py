@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from daemon.backoff import Backoff
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.log import event
@@ -17,7 +18,6 @@ from link.access_unit import AccessUnit
 from link.errors import LinkError, PeerChanged, Refused
 from link.stats import SenderStats
 from link.whip_client import publish as link_publish
-from streamer.backoff import Backoff
 from streamer.carrier import CodedUnit
 
 HANDOVER_MAX = 64  # access units between the encoder's thread and the event loop

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 
 from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
@@ -26,13 +26,13 @@ from viewer.pairing import Pairing
 from viewer.pipeline import Pipeline
 from viewer.playback import Playback, StreamFile
 from viewer.progress import show_progress
-from viewer.reach import draw_qr, from_elsewhere, link
+from viewer.reach import from_elsewhere
 from viewer.receive import Reception
 from viewer.restorers import Restorers
-from viewer.sinks.web import WebPage
 from viewer.speed_book import FILE_NAME, SpeedBook
 from viewer.state_line import show_state
 from viewer.summary import live_line
+from viewer.watching import watching
 
 FIGURES_PREFIX = "denc_view"
 
@@ -55,10 +55,10 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     file = StreamFile(config.input) if config.input else None
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
-        _page(config, figures) as page,
+        watching(config, figures, restorers, prefix=FIGURES_PREFIX) as watched,
         outputs(config, figures, restorers, stop) as more,
     ):
-        pipeline = Pipeline(config, figures, restorers, page, more)
+        pipeline = Pipeline(config, figures, restorers, watched.page, [*watched.sinks, *more])
         discard = True
         try:
             if file is not None:
@@ -165,22 +165,6 @@ def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) 
     if not shown:
         raise RunError(f"no picture of {config.input} could be restored")
     event(_log, "restored", file=config.input, frames=shown)
-
-
-@asynccontextmanager
-async def _page(config: ViewerConfig, figures: Figures) -> AsyncIterator[WebPage | None]:
-    address = config.page
-    if address is None:
-        yield None
-        return
-    page = WebPage(figures, config.token, prefix=FIGURES_PREFIX)
-    url = link(await page.start(address), address)
-    event(_log, "watch at", url=url)
-    draw_qr(url, sys.stderr)
-    try:
-        yield page
-    finally:
-        await page.stop()
 
 
 async def _cancel(task: asyncio.Task[None] | None) -> None:

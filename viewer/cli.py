@@ -23,6 +23,7 @@ start with one of:
                                             http://{PAGE}/
   denc-view --listen --web 8080             the page for every machine on the network
   denc-view --listen --record out.mkv       record the restored video
+  denc-view --listen --publish URL          send the restored video on to a WHIP server
   denc-view --listen --record-stream s.mkv  keep the stream itself (tiny) and restore it later:
   denc-view --input s.mkv --record out.mkv  restore a stream file
   denc-view --listen --window               watch in a window
@@ -140,6 +141,14 @@ def parser() -> argparse.ArgumentParser:
     sinks.add_argument(
         "--headless", action="store_true", default=None, help="no page, for a box that only records"
     )
+    sinks.add_argument(
+        "--recordings",
+        metavar="FOLDER",
+        help="where the page's record button writes (default: here, if the page\n"
+        "is for this machine alone or has a token)",
+    )
+    sinks.add_argument("--publish", metavar="URL", help="to a WHIP server (H.264), for an audience")
+    sinks.add_argument("--publish-token", metavar="T", help="of that server")
     work = result.add_argument_group("how it is restored")
     work.add_argument(
         "--engine",

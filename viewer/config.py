@@ -43,6 +43,9 @@ class ViewerConfig:
     record: Path | None = None
     record_quality: str = key("high", one_of(QUALITIES))
     record_stream: Path | None = None
+    recordings: Path | None = None
+    publish: str | None = None
+    publish_token: str | None = None
     record_split: Split | None = key(None, parse_split)  # noqa: RUF009 - a `field` by another name
     web: Address | None = key(None, parse_address)  # noqa: RUF009 - a `field` by another name
     window: bool = False
@@ -75,6 +78,19 @@ class ViewerConfig:
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
 
+        if self.publish_token is not None and self.publish is None:
+            raise UsageError("--publish-token is for --publish: give the URL of the WHIP server")
+        if self.recordings is not None and not self.recordings.is_dir():
+            raise UsageError(f"--recordings: {self.recordings} is no folder: make it first")
+
+    @property
+    def recordings_folder(self) -> Path | None:
+        """Where the page's record button writes: where asked; else in the working folder, if
+        strangers of the network cannot press it."""
+        if self.recordings is not None or self.page is None:
+            return self.recordings
+        return Path() if self.token or self.page.is_loopback else None
+
     @property
     def keeps_every_frame(self) -> bool:
         """A file that is not watched is restored as fast as it goes, and nothing is dropped."""
@@ -83,11 +99,11 @@ class ViewerConfig:
     @property
     def is_watched(self) -> bool:
         """Whether pictures are for the moment they are shown in."""
-        return self.page is not None or self.window or self.v4l2 is not None
+        return self.page is not None or self.window or bool(self.v4l2 or self.publish)
 
     def is_seen_without(self, sink: str) -> bool:
         """Whether the pictures still go somewhere once `stdout` or the `window` is gone."""
-        sinks = ("record", "record_stream", "log_frames", "window", "v4l2", "stdout")
+        sinks = ("record", "record_stream", "log_frames", "window", "v4l2", "stdout", "publish")
         others = [getattr(self, name) for name in sinks if name != sink]
         return self.page is not None or any(others)
 
@@ -102,5 +118,7 @@ class ViewerConfig:
     def page(self) -> Address | None:
         """Where the page is served: where asked, or locally when nothing else would be seen."""
         kept = self.record or self.record_stream or self.log_frames
-        idle = not (self.headless or kept or self.window or self.v4l2 or self.stdout)
+        idle = not (
+            self.headless or kept or self.window or self.v4l2 or self.stdout or self.publish
+        )
         return self.web or (PAGE if idle else None)

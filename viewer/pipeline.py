@@ -17,7 +17,6 @@ from viewer.picture import Shown
 from viewer.reconstruct import Reconstruction
 from viewer.restorers import Restorers
 from viewer.sinks.frame_log import FrameLog
-from viewer.sinks.record import Record
 from viewer.sinks.sink import Sink, SinkThread
 from viewer.sinks.stream_record import StreamRecord
 from viewer.sinks.web import WebPage
@@ -133,16 +132,6 @@ class Pipeline:
     ) -> list[SinkThread[Shown]]:
         config = self._config
         sinks: list[SinkThread[Shown]] = []
-        if config.record is not None:
-            record = Record(
-                config.record,
-                config.record_quality,
-                self._figures,
-                monotonic_us,
-                persists=config.listen is not None,
-                split=config.record_split,
-            )
-            sinks.append(self._thread(opened, record))
         if config.log_frames is not None:
             sinks.append(self._thread(opened, FrameLog(config.log_frames)))
         if page is not None:

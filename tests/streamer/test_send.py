@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from daemon.backoff import Backoff
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from link.access_unit import AccessUnit
 from link.errors import LinkError, PeerChanged, Refused, Unreachable
 from link.stats import SenderStats
-from streamer.backoff import Backoff
 from streamer.carrier import CodedUnit
 from streamer.send import HANDOVER_MAX, Send
 

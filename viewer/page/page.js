@@ -1,99 +1,36 @@
-// The viewer's page: two moving pictures, and the live figures once a second.
+// The viewer's page: two moving pictures, what can be changed, and the live figures once a second.
+
+import { Divider } from "./divider.js";
+import { form, middle, number, share } from "./forms.js";
+import { Player } from "./player.js";
+import { Plot } from "./plot.js";
 
 const INTERVAL_MS = 1000;
-const HISTORY = 60; // seconds
 const LIVE_STATES = new Set(["receiving", "playing"]);
-const CLOCKS_DIFFER_MS = 60_000;
 
 const byId = (id) => document.getElementById(id);
-const middle = (value) => (value && typeof value === "object" ? value.p50 : value);
-
-const number = (value, digits = 0) =>
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-
-const bitrate = (bps) => (bps >= 1e6 ? `${number(bps / 1e6, 2)} Mbit/s` : `${number(bps / 1e3)} kbit/s`);
-const milliseconds = (ms) => `${number(ms, ms < 10 ? 1 : 0)} ms`;
-const latency = (ms) => (ms < 0 || ms > CLOCKS_DIFFER_MS ? "clocks differ" : milliseconds(ms));
-const engine = (name) => (name === "plain" ? "plain upscaling" : `restored by ${name}`);
-
-const FORMS = {
-  bits_per_s: bitrate,
-  fps: (value) => `${number(value, 1)} /s`,
-  latency_ms: latency,
-  decode_ms: milliseconds,
-  restore_ms: milliseconds,
-  qp: (value) => number(value, 1),
-  engine,
-};
-
-const form = (name, value) => {
-  if (value === undefined || value === null) return "–";
-  if (FORMS[name]) return FORMS[name](value);
-  return typeof value === "number" ? number(value) : String(value).replace("x", " × ");
-};
-
-class Plot {
-  static SVG = "http://www.w3.org/2000/svg";
-
-  constructor(figure) {
-    this.name = figure.dataset.plot;
-    this.output = figure.querySelector("output");
-    this.values = [];
-    const svg = document.createElementNS(Plot.SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${HISTORY - 1} 100`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    [this.grid, this.area, this.line] = ["grid", "area", "line"].map((kind) => {
-      const path = document.createElementNS(Plot.SVG, "path");
-      path.setAttribute("class", kind);
-      svg.append(path);
-      return path;
-    });
-    this.grid.setAttribute("d", `M0 50H${HISTORY - 1}`);
-    figure.append(svg);
-  }
-
-  add(value) {
-    const usable = typeof value === "number" && value >= 0;
-    this.values.push(usable ? value : null);
-    if (this.values.length > HISTORY) this.values.shift();
-    this.output.textContent = form(this.name, value);
-    const known = this.values.filter((v) => v !== null);
-    const top = Math.max(...known, 1e-9) * 1.15;
-    const start = HISTORY - this.values.length;
-    let line = "";
-    let area = "";
-    let open = null;
-    this.values.forEach((v, i) => {
-      if (v === null) {
-        if (open !== null) area += `V100H${open}Z`;
-        open = null;
-        return;
-      }
-      const point = `${start + i} ${(100 - (v / top) * 96).toFixed(1)}`;
-      line += `${open === null ? "M" : "L"}${point}`;
-      area += `${open === null ? "M" : "L"}${point}`;
-      if (open === null) open = start + i;
-    });
-    if (open !== null) area += `V100H${open}Z`;
-    this.line.setAttribute("d", line);
-    this.area.setAttribute("d", area);
-  }
-}
-
 const plots = [...document.querySelectorAll("[data-plot]")].map((figure) => new Plot(figure));
+const screen = byId("screen");
+const player = new Player(byId("video"), byId("restored"), (way) => { byId("way").textContent = way; });
 
-const restart = (image, path) => {
-  image.src = `${path}?${Date.now()}`;
+// The picture within its screen, which keeps the picture's shape.
+const box = () => {
+  const [width, height] = player.size;
+  const scale = Math.min(screen.clientWidth / width, screen.clientHeight / height) || 1;
+  const [w, h] = width ? [width * scale, height * scale] : [screen.clientWidth, screen.clientHeight];
+  return { left: (screen.clientWidth - w) / 2, top: (screen.clientHeight - h) / 2, width: w, height: h };
 };
+const divider = new Divider(screen, byId("divider"), byId("under"), box);
 
-const showPictures = () => {
-  for (const name of ["restored", "preview"]) {
-    const image = byId(name);
-    image.addEventListener("load", () => { image.dataset.failed = ""; });
-    image.addEventListener("error", () => { image.dataset.failed = "yes"; });
-    restart(image, `/${name}.mjpeg`);
-  }
+// Both show the one stream of latent pictures.
+const previews = [byId("preview"), byId("under")];
+for (const image of previews) {
+  image.addEventListener("load", () => { image.dataset.failed = ""; });
+  image.addEventListener("error", () => { image.dataset.failed = "yes"; });
+}
+const start = (image) => { image.src = `/preview.mjpeg?${image.id}${Date.now()}`; };
+const restartBroken = () => {
+  for (const image of previews) if (image.dataset.failed) start(image);
 };
 
 const showState = (text, kind) => {
@@ -113,6 +50,7 @@ const show = (figures) => {
   const live = LIVE_STATES.has(figures.state);
   showState(figures.state ?? "starting", live ? "live" : "waiting");
   showNotice(figures);
+  player.tell(figures.frames_shown ?? 0);
   byId("snapshot").toggleAttribute("inert", !figures.frames_shown);
   for (const element of document.querySelectorAll("[data-figure]")) {
     const name = element.dataset.figure;
@@ -122,28 +60,98 @@ const show = (figures) => {
   byId("travels").textContent = figures.scale
     ? `1/${figures.scale} of each side, ${figures.bits} bits`
     : "";
+  const { packets_lost: lost, packets_received: got } = figures;
+  byId("loss").textContent = lost === undefined ? "–" : number(lost) + share(lost, lost + got);
+  byId("gone").textContent = `${form("", figures.frames_lost)}, ${form("", figures.frames_dropped)}`;
   for (const plot of plots) plot.add(middle(figures[plot.name]));
 };
 
-const restartBroken = () => {
-  for (const name of ["restored", "preview"]) {
-    const image = byId(name);
-    if (image.dataset.failed) restart(image, `/${name}.mjpeg`);
-  }
+const showStreams = ({ streams }) => {
+  byId("streams").replaceChildren(...streams.map((stream) => {
+    const item = document.createElement("li");
+    const parts = [stream.state, stream.source_size, stream.scale && `scale ${stream.scale}`,
+      stream.bits && `${stream.bits} bits`, stream.engine];
+    item.textContent = `${stream.id}: ${parts.filter(Boolean).join(" · ")}`;
+    return item;
+  }));
 };
+
+const complain = (text) => { byId("message").textContent = text; };
+
+const getJson = async (path) => {
+  const response = await fetch(path, { cache: "no-store" });
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
+};
+
+// What the viewer says to a change; its refusal is shown.
+const put = async (path, value) => {
+  const response = await fetch(path, {
+    method: "PUT",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(value),
+  });
+  complain(response.ok ? "" : await response.text());
+  return response.ok ? response.json() : getJson(path);
+};
+
+const fidelity = byId("fidelity");
+const showFidelity = ({ fidelity: value }) => {
+  if (document.activeElement !== fidelity) fidelity.value = value;
+  byId("fidelity-now").textContent = number(value, 2);
+};
+fidelity.addEventListener("input", async () => {
+  byId("fidelity-now").textContent = number(Number(fidelity.value), 2);
+  try {
+    await put("/api/fidelity", { fidelity: Number(fidelity.value) });
+  } catch { complain("The viewer does not answer"); }
+});
+
+const record = byId("record");
+const showRecording = ({ recording, file }) => {
+  record.setAttribute("aria-pressed", String(recording));
+  record.textContent = recording ? "Stop recording" : "Record";
+  record.title = file ?? "";
+};
+record.addEventListener("click", async () => {
+  const on = record.getAttribute("aria-pressed") !== "true";
+  try {
+    showRecording(await put("/api/recording", { recording: on }));
+  } catch { complain("The viewer does not answer"); }
+});
+
+const compare = byId("compare");
+compare.addEventListener("click", () => {
+  const on = !divider.shown;
+  compare.setAttribute("aria-pressed", String(on));
+  if (on) start(byId("under"));
+  else byId("under").removeAttribute("src");
+  divider.show(on);
+  if (on) byId("divider").focus();
+});
+
+byId("full").addEventListener("click", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else screen.requestFullscreen?.().catch(() => complain("This browser has no full screen here"));
+});
 
 const poll = async () => {
   try {
-    const response = await fetch("/figures.json", { cache: "no-store" });
-    if (!response.ok) throw new Error(response.statusText);
-    show(await response.json());
+    const paths = ["/figures.json", "/api/streams", "/api/fidelity", "/api/recording"];
+    const [figures, streams, now, recording] = await Promise.all(paths.map(getJson));
+    show(figures);
+    showStreams(streams);
+    showFidelity(now);
+    showRecording(recording);
     restartBroken();
+    divider.place();
   } catch {
     showState("viewer not reachable", "trouble");
-    for (const name of ["restored", "preview"]) byId(name).dataset.failed = "yes";
+    byId("restored").dataset.failed = "yes";
+    for (const image of previews) if (image.src) image.dataset.failed = "yes";
   }
 };
 
-showPictures();
+start(byId("preview"));
 poll();
 setInterval(poll, INTERVAL_MS);

@@ -7,8 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from daemon.figures import Figures
 from daemon.log import event
@@ -19,6 +17,8 @@ from daemon.split import Split
 from engines.frame import Planes, planes_to_video_frame
 from viewer.clock import Clock
 from viewer.picture import Shown
+from viewer.sinks.colours import tell_colours
+from viewer.sinks.even import even
 
 MILLISECOND = Fraction(1, 1000)
 NOMINAL_FPS = 25  # a Matroska header wants one; the timestamps are the capture times
@@ -62,6 +62,11 @@ class Record:
     def show(self, value: Shown) -> None:
         self._persistence.write(lambda: self._write(value), self.close)
 
+    @property
+    def file_name(self) -> str | None:
+        """Of the file under way."""
+        return self._file.path.name if self._file is not None else None
+
     def close(self) -> None:
         """Write what the encoder still holds, and the index."""
         file, stream = self._file, self._stream
@@ -77,7 +82,7 @@ class Record:
                 event(_log, "recorded", file=file.path)
 
     def _write(self, shown: Shown) -> None:
-        planes = _even(shown.frame.planes)
+        planes = even(shown.frame.planes)
         if self._stream is not None and self._is_over(self._stream, planes):
             self.close()
         file = self._file = self._file or self._open()
@@ -104,17 +109,6 @@ class Record:
         stream.width, stream.height, stream.pix_fmt = planes.width, planes.height, "yuv420p"
         context = stream.codec_context
         context.time_base = MILLISECOND
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        context.colorspace = Colorspace.ITU709
-        context.color_range = ColorRange.MPEG
+        tell_colours(context)
         self._times = Timestamps()
         return stream
-
-
-def _even(planes: Planes) -> Planes:
-    """H.264 4:2:0 has even sides only: an odd picture repeats its last column or row."""
-    odd = ((0, planes.height % 2), (0, planes.width % 2))
-    if odd == ((0, 0), (0, 0)):
-        return planes
-    return Planes(np.pad(planes.y, odd, mode="edge"), planes.u, planes.v)

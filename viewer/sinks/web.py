@@ -4,14 +4,14 @@
     /restored.mjpeg restored video      /preview.mjpeg            the latent as it travels
     /snapshot.png   the newest picture
 
-With a token every request needs it: `Authorization: Bearer TOKEN`, or once `/?token=TOKEN`, which
-leaves a cookie.
+and what `viewer.sinks.whep` and `viewer.sinks.web_api` add. With a token every request needs it:
+`Authorization: Bearer TOKEN`, or once `/?token=TOKEN`, which leaves a cookie.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -19,24 +19,17 @@ from aiohttp import web
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.figures_server import routes as figure_routes
-from daemon.host_check import is_local_name
-from link.bearer import BearerCheck, TooManyGuesses, bearer_of
-from link.rate_limit import source_of
+from link.sdp import SDP_MAX_BYTES
 from viewer.address import EVERYWHERE, Address
 from viewer.picture import Shown
 from viewer.sinks.feed import Feed
+from viewer.sinks.page_door import SECURITY_HEADERS, PageDoor
 from viewer.sinks.still import encode_png
 
 PAGE = Path(__file__).parent.parent / "page"
-COOKIE = "denc-token"
 BOUNDARY = "picture"
 SHUTDOWN_TIMEOUT_S = 1.0
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+BODY_MAX_BYTES = SDP_MAX_BYTES  # nothing larger is ever sent to the page
 
 
 class WebPage:
@@ -45,10 +38,19 @@ class WebPage:
     name = "web"
     capacity = 1
 
-    def __init__(self, figures: Figures, token: str | None, *, prefix: str) -> None:
+    def __init__(
+        self,
+        figures: Figures,
+        token: str | None,
+        *,
+        prefix: str,
+        more: Sequence[web.AbstractRouteDef] = (),
+    ) -> None:
+        """`more` are routes of others, behind the same door."""
         self._restored, self._preview = Feed(), Feed()
-        self._bearer = None if token is None else BearerCheck(token)
-        self._app = web.Application(middlewares=[self._guard])
+        self._door = PageDoor(token)
+        self._app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._door.guard])
+        self._app.add_routes(more)
         self._app.add_routes(figure_routes(figures, prefix))
         self._app.add_routes(
             [
@@ -83,45 +85,13 @@ class WebPage:
             ) from error
         port = self._runner.addresses[0][1]
         host = "127.0.0.1" if address.host == EVERYWHERE else address.host
-        return f"http://{Address(host, port)}/" + ("?token=..." if self._bearer else "")
+        return f"http://{Address(host, port)}/" + ("?token=..." if self._door.needs_token else "")
 
     async def stop(self) -> None:
         """Send every browser home and stop listening."""
         self._restored.close()
         self._preview.close()
         await self._runner.cleanup()
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        from_query = request.query.get("token", "")
-        if self._bearer is not None:
-            bearer = bearer_of(request.headers.get("Authorization"))
-            shown = bearer or from_query or request.cookies.get(COOKIE)
-            if not await self._is_right(self._bearer, shown, request):
-                raise web.HTTPUnauthorized(
-                    text="This page needs its token: open it as /?token=TOKEN\n",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            if from_query and request.path == "/":
-                home = web.HTTPSeeOther("/")
-                home.set_cookie(COOKIE, from_query, httponly=True, samesite="Strict")
-                raise home
-        elif not is_local_name(request.host):
-            raise web.HTTPMisdirectedRequest(
-                text="This machine has no such name: open it by its address, or set a token\n"
-            )
-        response = await handler(request)
-        if not response.prepared:
-            response.headers.update(SECURITY_HEADERS)
-        return response
-
-    async def _is_right(self, bearer: BearerCheck, shown: str | None, request: web.Request) -> bool:
-        try:
-            return await bearer.accepts(shown, source_of(request.remote or "?"))
-        except TooManyGuesses as error:
-            raise web.HTTPTooManyRequests(
-                text="Too many wrong tokens\n", headers={"Retry-After": "2"}
-            ) from error
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
