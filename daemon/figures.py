@@ -22,7 +22,8 @@ class Figures:
 
     Counters (`add`), gauges (`set`, numbers or strings), amounts per second over the last
     three seconds (`rate`), and values of which the median, the 95th percentile and the maximum
-    over the last minute count (`observe`).
+    over the last minute count (`observe`). `streams` holds the figures of each stream where there
+    may be several, by number.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,6 +33,7 @@ class Figures:
         self._gauges: dict[str, Number | str] = {}
         self._rates: dict[str, deque[tuple[float, float]]] = {}
         self._samples: dict[str, deque[tuple[float, float]]] = {}
+        self.streams: dict[str, Figures] = {}
 
     def add(self, name: str, n: Number = 1) -> None:
         with self._lock:
@@ -62,24 +64,47 @@ class Figures:
                     figures[name] = _summary(sorted(value for _, value in samples))
         return dict(sorted(figures.items()))
 
+    def document(self) -> dict[str, object]:
+        """`snapshot`, with those of the streams under `streams` where there may be several."""
+        streams = {number: figures.snapshot() for number, figures in self.streams.items()}
+        return {**self.snapshot(), **({"streams": streams} if streams else {})}
+
     def prometheus(self, prefix: str) -> str:
-        """The same in the Prometheus text format; strings become labels of `<prefix>_info`."""
+        """The same in the Prometheus text format; strings become labels of `<prefix>_info`, and
+        figures of one of several streams have the label `stream`."""
+        families: dict[str, tuple[str, list[str]]] = {}
+        self._expose(prefix, {}, families)
+        for number, figures in self.streams.items():
+            figures._expose(prefix, {"stream": number}, families)
+        lines = []
+        for name, (kind, samples) in families.items():
+            lines += [f"# TYPE {name} {kind}", *samples]
+        return "\n".join(lines) + "\n"
+
+    def _expose(
+        self, prefix: str, labels: dict[str, str], families: dict[str, tuple[str, list[str]]]
+    ) -> None:
+        """Add every figure to the samples of its family, with its type."""
         figures = self.snapshot()
         with self._lock:
             counters = frozenset(self._counters)
-        lines = []
+
+        def add(name: str, kind: str, more: Mapping[str, str], value: Number) -> None:
+            text = ",".join(f'{n}="{_escaped(v)}"' for n, v in {**labels, **more}.items())
+            sample = f"{name}{{{text}}} {value}" if text else f"{name} {value}"
+            families.setdefault(name, (kind, []))[1].append(sample)
+
         for name, value in figures.items():
             full = f"{prefix}_{name}"
             if isinstance(value, dict):
-                lines.append(f"# TYPE {full} gauge")
-                lines += [f'{full}{{stat="{stat}"}} {n}' for stat, n in value.items()]
+                for stat, n in value.items():
+                    add(full, "gauge", {"stat": stat}, n)
             elif not isinstance(value, str):
-                full += "_total" * (name in counters)
-                lines += [f"# TYPE {full} {'counter' if name in counters else 'gauge'}"]
-                lines += [f"{full} {value}"]
-        labels = ",".join(f'{n}="{_escaped(v)}"' for n, v in _strings(figures).items())
-        lines += [f"# TYPE {prefix}_info gauge", f"{prefix}_info{{{labels}}} 1"]
-        return "\n".join(lines) + "\n"
+                is_counter = name in counters
+                kind = "counter" if is_counter else "gauge"
+                add(full + "_total" * is_counter, kind, {}, value)
+        strings = {name: value for name, value in figures.items() if isinstance(value, str)}
+        add(f"{prefix}_info", "gauge", strings, 1)
 
     def _append(
         self, series: dict[str, deque[tuple[float, float]]], name: str, value: Number, keep_s: float
@@ -100,10 +125,6 @@ def _summary(ordered: list[float]) -> dict[str, float]:
     last = len(ordered) - 1
     ranks = {"p50": round(0.5 * last), "p95": round(0.95 * last), "max": last}
     return {stat: round(ordered[rank], 3) for stat, rank in ranks.items()}
-
-
-def _strings(figures: Mapping[str, object]) -> dict[str, str]:
-    return {name: value for name, value in figures.items() if isinstance(value, str)}
 
 
 def _escaped(text: str) -> str:

@@ -26,7 +26,7 @@ def routes(figures: Figures, prefix: str) -> list[web.RouteDef]:
 
     async def as_json(request: web.Request) -> web.Response:
         refresh()
-        return web.json_response(figures.snapshot(), headers={"Cache-Control": "no-store"})
+        return web.json_response(figures.document(), headers={"Cache-Control": "no-store"})
 
     async def as_prometheus(request: web.Request) -> web.Response:
         refresh()

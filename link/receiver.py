@@ -52,7 +52,11 @@ class MediaReceiver:
         video: VideoParameters,
         *,
         on_closed: Callable[[str], Awaitable[None]],
+        peer_id: str = "",
+        peer_name: str = "",
     ) -> None:
+        """`peer_id` is the same whenever the same box comes back."""
+        self.peer_id, self.peer_name = peer_id, peer_name
         self.peer_network_ids = video.network_ids
         self._transport = transport
         self._video = video

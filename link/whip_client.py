@@ -15,7 +15,7 @@ from link.sdp_text import Ssrcs, make_offer
 from link.sender import MediaSender
 from link.session_life import CLOSED_HERE
 from link.transport import MediaTransport
-from link.whip_door import BOX_HEADER
+from link.whip_door import BOX_HEADER, STREAM_HEADER
 from link.whip_exchange import WhipExchange
 from link.whip_http import Pins, WhipHttp
 
@@ -32,6 +32,7 @@ async def publish(
     timeout_s: float = 10,
     identity: Identity | None = None,
     name: str | None = None,
+    stream: str | None = None,
     pins: Pins | None = None,
     ice_servers: Sequence[IceServer] = (),
 ) -> MediaSender:
@@ -40,7 +41,8 @@ async def publish(
     `on_irap_request` is called on the event loop whenever the next access unit should be an IRAP,
     for the first time before this returns; `on_bitrate` hears what the encoder may use, after
     `set_max_bitrate`; `network_ids` (8 bytes each) go into the offer.
-    `identity` is what the peer may pair with, under `name`; `pins` know the peer by its
+    `identity` is what the peer may pair with, under `name`; `stream` names one of several streams
+    of this box; `pins` know the peer by its
     certificate. When no path is found without them, the ICE servers that the endpoint names are
     tried as well.
     Raises Unreachable when nobody answers within `timeout_s`, PeerChanged when another box than
@@ -48,6 +50,7 @@ async def publish(
     URL or an answer that makes no sense.
     """
     headers = {} if identity is None or name is None else {BOX_HEADER: name}
+    headers |= {} if stream is None else {STREAM_HEADER: stream}
     http = WhipHttp(url, token, pins, headers)
     deadline_s = asyncio.get_running_loop().time() + timeout_s
     first = _WhipClient(http, url, deadline_s, identity, ice_servers)

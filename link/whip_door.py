@@ -18,6 +18,7 @@ from link.rate_limit import Rate, RateLimiter, source_of
 from link.sdp import PeerDescription
 
 BOX_HEADER = "Denc-Box"  # of POST: a box with a lasting key gives its name
+STREAM_HEADER = "Denc-Stream"  # of POST: which of a box's streams it is, if it has several
 REQUESTS_EACH = Rate(burst=60, per_s=10)  # trickling clients send a request for each candidate
 REQUESTS_TOTAL = Rate(burst=200, per_s=40)
 NOT_A_BOX = (

@@ -20,15 +20,15 @@ from aiohttp import web
 
 from link.errors import LinkError, SignallingError, WireError
 from link.ice_servers import IceServer, link_values
-from link.identity import Identity
+from link.identity import Identity, clean_name
 from link.listener import ConnectionLimits, Listener
 from link.rate_limit import source_of
 from link.request_body import read_body
 from link.sdp import SDP_MAX_BYTES, NoH265Error, PeerDescription, parse_candidates, parse_offer
 from link.sdp_text import make_answer
 from link.transport import MediaTransport
-from link.whip_door import Door, Gate, Limits, refusal
-from link.whip_session import OnSession, WhipSession
+from link.whip_door import STREAM_HEADER, Door, Gate, Limits, refusal
+from link.whip_session import OnSession, WhipSession, peer_id
 
 DEFAULT_PORT = 8889
 WHIP_PATH = "/whip"
@@ -176,7 +176,9 @@ class WhipServer:
             raise refusal(web.HTTPUnprocessableEntity, str(error)) from error
         box = None if by_token else self._door.check_box(request, offer)
         async with self._admission:
-            await self._make_room(source_of(request.remote or "?"))
+            source = source_of(request.remote or "?")
+            stream = clean_name(request.headers.get(STREAM_HEADER)) or ""
+            await self._make_room(source, peer_id(source, box, stream))
             transport = MediaTransport(
                 controlling=False,
                 loopback=_is_loopback(request.remote or "?"),
@@ -186,8 +188,9 @@ class WhipServer:
             session = WhipSession(
                 offer,
                 transport,
-                source_of(request.remote or "?"),
+                source,
                 box,
+                stream,
                 by_token=by_token,
                 on_proven=self._on_proven,
                 on_over=self._on_over,
@@ -235,17 +238,19 @@ class WhipServer:
             await self._door.enter(request)
         return session
 
-    async def _make_room(self, source: str) -> None:
-        """Frees the place of a session whose peer is gone. 503 when all of them are alive."""
+    async def _make_room(self, source: str, peer: str) -> None:
+        """Frees the places of sessions whose peers are gone: of all where none is free, else of
+        the one that comes back. 503 when all of them are alive."""
         live = [session for session in self._sessions.values() if session.is_live]
-        if len(live) >= self._max_sessions:
-            alive = await asyncio.gather(
-                *(session.receiver.is_alive(TAKEOVER_PATIENCE_S) for session in live)
-            )
-            for session, lives in zip(live, alive, strict=True):
-                if not lives:
-                    session.receiver.end("another streamer took over from a silent one")
-                    await session.close()
+        if len(live) < self._max_sessions:
+            live = [session for session in live if session.receiver.peer_id == peer]
+        alive = await asyncio.gather(
+            *(session.receiver.is_alive(TAKEOVER_PATIENCE_S) for session in live)
+        )
+        for session, lives in zip(live, alive, strict=True):
+            if not lives:
+                session.receiver.end("another streamer took over from a silent one")
+                await session.close()
         if self._live_count() >= self._max_sessions:
             raise _busy(f"{self._max_sessions} of {self._max_sessions} sessions are running")
         waiting = [session for session in self._sessions.values() if not session.is_live]

@@ -17,6 +17,12 @@ logger = logging.getLogger(__name__)
 OnSession = Callable[[MediaReceiver], Awaitable[None]]
 
 
+def peer_id(source: str, box: Box | None, stream: str) -> str:
+    """The same whenever the same stream of the same box comes back."""
+    where = source if box is None or box.name is None else box.fingerprint
+    return f"{where}/{stream}"
+
+
 class WhipSession:
     """Connects in the background; `is_live` once DTLS has proven who the peer is.
 
@@ -29,6 +35,7 @@ class WhipSession:
         transport: MediaTransport,
         source: str,
         box: Box | None,
+        stream: str,
         *,
         by_token: bool,
         on_proven: Callable[["WhipSession"], None],
@@ -40,7 +47,14 @@ class WhipSession:
         self.box = box
         self.by_token = by_token
         self.is_live = False
-        self.receiver = MediaReceiver(transport, offer.video, on_closed=self._on_closed)
+        name = None if box is None else box.name
+        self.receiver = MediaReceiver(
+            transport,
+            offer.video,
+            on_closed=self._on_closed,
+            peer_id=peer_id(source, box, stream),
+            peer_name=" ".join(filter(None, (name or source, stream))),
+        )
         self._remote = offer.transport
         self._on_proven = on_proven
         self._on_over = on_over

@@ -147,7 +147,12 @@ class _Streamer:
                     self._carrier.request_irap,
                     self._carrier.set_bitrate,
                     figures,
-                    publish=Dial(config.peer, open_state(config.state), config.ice_server),
+                    publish=Dial(
+                        config.peer,
+                        open_state(config.state),
+                        config.ice_server,
+                        config.stream_name,
+                    ),
                 )
             )
         return outlets

@@ -86,6 +86,12 @@ def parser() -> argparse.ArgumentParser:
     target.add_argument(
         "--output", metavar="FILE.mkv", help="keep the compressed stream; never replaces a file"
     )
+    target.add_argument(
+        "--name",
+        metavar="NAME",
+        help="what a viewer of several streams calls this one, beside the host name\n"
+        "(default: the camera's device)",
+    )
     target.add_argument("--token", metavar="TOKEN", help="of a viewer that asks for one, unpaired")
     target.add_argument(
         "--ice-server",

@@ -14,12 +14,14 @@ from engines.carrier import PRESETS
 from engines.codebook import BITS_MAX, BITS_MIN
 from engines.latent import SCALES, SOURCE_MAX_HEIGHT, SOURCE_MAX_WIDTH, SOURCE_MIN
 from link.ice_servers import IceServer, parse_ice_servers
+from link.identity import clean_name
 from streamer.peer import Peer, parse_peer
 from streamer.sources.source import MAX_FPS, MIN_FPS
 
 BITRATE_MIN_BPS, BITRATE_MAX_BPS = 10_000, 100_000_000
 DURATION_MAX_S = 366 * 24 * 3600.0
 AUTO = "auto"
+CAMERA = "v4l2:"
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -40,6 +42,12 @@ def _size(value: object) -> tuple[int, int]:
             f"to {SOURCE_MAX_WIDTH}x{SOURCE_MAX_HEIGHT}"
         )
     return width, height
+
+
+def _name(value: object) -> str:
+    if clean_name(str(value)) != value:
+        raise ValueError("a name of letters, digits and ._- such as front-door")
+    return str(value)
 
 
 def _scale(value: object) -> int | None:
@@ -64,6 +72,7 @@ class StreamerConfig:
     loop: bool = False
     peer: Peer | None = key(None, parse_peer)  # noqa: RUF009 - a `field` by another name
     token: str | None = None
+    name: str | None = key(None, _name)
     ice_server: tuple[IceServer, ...] = key((), parse_ice_servers)
     output: Path | None = None
     duration: float | None = key(None, between(0.04, DURATION_MAX_S, "seconds"))
@@ -78,6 +87,13 @@ class StreamerConfig:
     figures_port: int = key(STREAMER_PORT, within(0, 0xFFFF))
     log_level: str = key("info", one_of(LEVELS))
     log_style: str = key("text", one_of(STYLES))
+
+    @property
+    def stream_name(self) -> str | None:
+        """What tells this stream from others of the same box: as given, or the camera's device."""
+        if self.name is not None or self.source is None or not self.source.startswith(CAMERA):
+            return self.name
+        return clean_name(Path(self.source).name)
 
     def __post_init__(self) -> None:
         if self.source is None:

@@ -15,10 +15,18 @@ from streamer.peer import Peer
 class Dial:
     """`link.whip_client.publish` with what this box brings. Raises UsageError for a bad key."""
 
-    def __init__(self, peer: Peer, state: State, ice_servers: Sequence[IceServer]) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        state: State,
+        ice_servers: Sequence[IceServer],
+        stream: str | None = None,
+    ) -> None:
+        """`stream` names one of several streams of this box."""
         self._identity = state.identity()
         self._pins = KnownViewers(state, self._identity.fingerprint) if peer.is_box else None
         self._ice_servers = tuple(ice_servers)
+        self._stream = stream
 
     async def __call__(
         self,
@@ -37,6 +45,7 @@ class Dial:
             on_bitrate=on_bitrate,
             identity=self._identity,
             name=box_name(),
+            stream=self._stream,
             pins=self._pins,
             ice_servers=self._ice_servers,
         )

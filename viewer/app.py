@@ -45,20 +45,23 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     Raises DaemonError, or EngineError for an engine that was asked for and cannot be had.
     """
     figures = Figures()
+    streams = _streams(config, figures)
     restorers = Restorers(
         config.engine,
         threads=config.threads or _cores(),
         fidelity=config.fidelity,
         book=SpeedBook((config.state or default_folder()) / FILE_NAME),
         waits=config.keeps_every_frame,
+        streams=len(streams),
     )
     file = StreamFile(config.input) if config.input else None
     async with (
         serve(figures, LOCALHOST, config.figures_port_or_default, prefix=FIGURES_PREFIX),
-        watching(config, figures, restorers, prefix=FIGURES_PREFIX) as watched,
-        outputs(config, figures, restorers, stop) as more,
+        watching(config, figures, streams, restorers, prefix=FIGURES_PREFIX) as watched,
+        outputs(config, streams, restorers, stop) as more,
     ):
-        pipeline = Pipeline(config, figures, restorers, watched.page, [*watched.sinks, *more])
+        sinks = [a + b for a, b in zip(watched, more, strict=True)]
+        pipeline = Pipeline(config, list(zip(streams, sinks, strict=True)), restorers)
         discard = True
         try:
             if file is not None:
@@ -72,6 +75,14 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
             _check_restored(config, pipeline, figures)
 
 
+def _streams(config: ViewerConfig, figures: Figures) -> list[Figures]:
+    """The figures of each stream; where there is but one, they are the viewer's."""
+    if config.max_streams == 1:
+        return [figures]
+    figures.streams = {str(number): Figures() for number in range(config.max_streams)}
+    return list(figures.streams.values())
+
+
 async def _listen(
     address: Address,
     config: ViewerConfig,
@@ -79,7 +90,7 @@ async def _listen(
     figures: Figures,
     stop: asyncio.Event,
 ) -> None:
-    reception = Reception(pipeline.decoding, figures, pipeline.latency)
+    reception = Reception(pipeline.places, figures)
     state = open_state(config.state)
     identity = state.identity()
     pairing = Pairing(state, identity.fingerprint, first_may_pair=config.token is None)
@@ -89,6 +100,7 @@ async def _listen(
         token=config.token,
         network_ids=installed_network_ids(),
         on_session=reception.on_session,
+        max_sessions=config.max_streams,
         identity=identity,
         gate=pairing,
         plain=None if config.http is None else (config.http.host, config.http.port),
@@ -110,7 +122,7 @@ async def _listen(
             there=f"denc-stream --camera 0 --peer {here}",
         )
         state_line = asyncio.create_task(
-            show_state(sys.stderr, lambda: live_line(figures.snapshot(), here, pairing.summary))
+            show_state(sys.stderr, lambda: live_line(figures, here, pairing.summary))
         )
         if config.http is not None and server.plain_port is not None:
             plain = Address(config.http.host, server.plain_port)
@@ -140,7 +152,7 @@ async def _play(
     progress = asyncio.create_task(show_progress(sys.stderr, len(file), pipeline.pictures_done))
     playback = Playback(
         file,
-        pipeline.decoding,
+        pipeline.places[0].decoding,
         paced=not config.keeps_every_frame,
         clock=monotonic_us,
         ended=at_end,

@@ -27,6 +27,7 @@ start with one of:
   denc-view --listen --record-stream s.mkv  keep the stream itself (tiny) and restore it later:
   denc-view --input s.mkv --record out.mkv  restore a stream file
   denc-view --listen --window               watch in a window
+  denc-view --listen --max-streams 4        take four streamers at once
   denc-view --listen --stdout y4m | ffmpeg -i - -c:v libx264 out.mp4
 then, on the other machine:
   denc-stream --camera 0 --peer THIS-HOST
@@ -74,7 +75,15 @@ def parser() -> argparse.ArgumentParser:
         "--once",
         action="store_true",
         default=None,
-        help="end when the first stream ends (default: wait for the next)",
+        help="end when the stream has ended, of several the last (default: wait for the next)",
+    )
+    source.add_argument(
+        "--max-streams",
+        type=int,
+        metavar="N",
+        help="take so many streamers at once (default: 1). Files of streams beyond the first\n"
+        "are named FILE-stream1.mkv and so on; --v4l2 and --stdout show stream 0, a window\n"
+        "any (tab key); --publish needs {stream} in its URL",
     )
     source.add_argument(
         "--http",
@@ -105,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         default=None,
         help="a window on this screen; keys: f full screen, i figures,\n"
-        "s snapshot (PNG in the current folder), arrows fidelity, q quit",
+        "s snapshot (PNG in the current folder), arrows fidelity, tab next stream, q quit",
     )
     sinks.add_argument(
         "--record",

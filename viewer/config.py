@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.config import between, key, one_of, within
@@ -22,6 +22,8 @@ RAW_FORMATS = ("y4m",)
 LATENCY_BUDGET_MS = 400
 LATENCY_BUDGET_MAX_MS = 60_000
 BATCH_MAX = 4
+STREAMS_MAX = 16
+STREAM = "{stream}"  # in --publish: the number of the stream
 
 
 def _video_device(value: object) -> Path:
@@ -53,6 +55,7 @@ class ViewerConfig:
     stdout: str | None = key(None, one_of(RAW_FORMATS))
     headless: bool = False
     once: bool = False
+    max_streams: int = key(1, within(1, STREAMS_MAX))
     engine: str = "auto"
     fidelity: float = key(FIDELITY, between(0, 1, "a number"))
     threads: int = key(0, within(0, 256))  # 0: every core this process may use
@@ -77,7 +80,13 @@ class ViewerConfig:
             raise UsageError("--record-split needs --record or --record-stream: split what?")
         if self.headless and self.web is not None:
             raise UsageError("--headless and --web exclude each other: is there a page or not?")
-
+        if self.max_streams > 1 and self.listen is None:
+            raise UsageError("--max-streams is for --listen: a file holds one stream")
+        if self.publish is not None and self.max_streams > 1 and STREAM not in self.publish:
+            raise UsageError(
+                f"--publish with --max-streams needs {STREAM} in the URL, where each stream's "
+                f"number goes, such as https://sfu.example/whip/{STREAM}"
+            )
         if self.publish_token is not None and self.publish is None:
             raise UsageError("--publish-token is for --publish: give the URL of the WHIP server")
         if self.recordings is not None and not self.recordings.is_dir():
@@ -90,6 +99,26 @@ class ViewerConfig:
         if self.recordings is not None or self.page is None:
             return self.recordings
         return Path() if self.token or self.page.is_loopback else None
+
+    def for_place(self, number: int) -> ViewerConfig:
+        """As it is for one of the streams: beyond stream 0 with files of its own,
+        `FILE-stream1.mkv`."""
+
+        def own(path: Path | None) -> Path | None:
+            if path is None or number == 0:
+                return path
+            return path.with_stem(f"{path.stem}-stream{number}")
+
+        return replace(
+            self,
+            record=own(self.record),
+            record_stream=own(self.record_stream),
+            log_frames=own(self.log_frames),
+        )
+
+    def publish_url(self, number: int) -> str | None:
+        """Where one of the streams is published."""
+        return None if self.publish is None else self.publish.replace(STREAM, str(number))
 
     @property
     def keeps_every_frame(self) -> bool:

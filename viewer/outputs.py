@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,15 +30,18 @@ Outputs = list[Sink[Shown]]
 
 @asynccontextmanager
 async def outputs(
-    config: ViewerConfig, figures: Figures, restorers: Restorers, stop: asyncio.Event
-) -> AsyncIterator[Outputs]:
-    """The sinks that the configuration asks for; what they cause to end, they end by `stop`.
+    config: ViewerConfig, streams: Sequence[Figures], restorers: Restorers, stop: asyncio.Event
+) -> AsyncIterator[list[Outputs]]:
+    """The sinks that the configuration asks for, of each stream whose figures are given: a window
+    shows any of them, what can carry only one the first. What they cause to end, they end by
+    `stop`.
 
     Raises UsageError for one that cannot be opened, with what to do about it, and RunError at the
     end for one that broke while nothing else showed the pictures.
     """
     loop = asyncio.get_running_loop()
-    sinks: Outputs = []
+    every: Outputs = []  # for every stream
+    first: Outputs = []
     broken: list[BaseException] = []
 
     def end() -> None:
@@ -54,7 +57,7 @@ async def outputs(
                 if not config.is_seen_without("stdout"):
                     end()
 
-            sinks.append(Y4m(pipe, reader_has_left))
+            first.append(Y4m(pipe, reader_has_left))
         if config.window:
 
             def window_broke(error: BaseException) -> None:
@@ -62,20 +65,20 @@ async def outputs(
                     broken.append(error)
                     end()
 
-            window = await asyncio.to_thread(_window, figures, restorers, end, window_broke)
+            window = await asyncio.to_thread(_window, streams, restorers, end, window_broke)
             opened.callback(window.close)
-            sinks.append(window)
+            every.append(window)
         if config.v4l2 is not None:
             camera = V4l2(config.v4l2)
             opened.callback(camera.close)
-            sinks.append(camera)
-        yield sinks
+            first.append(camera)
+        yield [every + (first if number == 0 else []) for number in range(len(streams))]
     if broken:
         raise RunError(f"the window broke: {broken[0]}")
 
 
 def _window(
-    figures: Figures,
+    streams: Sequence[Figures],
     restorers: Restorers,
     end: Callable[[], None],
     broke: Callable[[BaseException], None],
@@ -87,7 +90,7 @@ def _window(
             f"--window needs SDL, which is not installed here ({error}): pip install "
             "'denc[window]', or watch the page with --web 8890"
         ) from error
-    return Window(figures, restorers, end, broke, Path.cwd())
+    return Window(streams, restorers, end, broke, Path.cwd())
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class Decoded:
     capture_known: bool = True  # false in plain H.265: its times count from the first arrival
     fps: float = 0.0  # of the source; 0: the stream does not tell
     decoded_us: int = 0  # monotonic clock
+    place: int = 0  # which of the viewer's streams it belongs to
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,4 +32,3 @@ class Shown:
     engine: str
     shown_us: int  # Unix time
     latency_us: int  # since capture; of a file, since it was read
-    stream: str = ""  # which one, where a viewer takes several

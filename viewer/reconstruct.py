@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from daemon.figures import Figures
 from daemon.log import event
 from daemon.stage import Stage
 from engines.codec import PLAIN, Restorer
 from engines.frame import Frame
 from viewer.buffer import LatentBuffer
 from viewer.clock import Clock
-from viewer.latency import Latency, Passage
+from viewer.latency import Passage
+from viewer.outlet import Outlet
 from viewer.picture import Decoded, Shown
 from viewer.restorers import Restorers
 
@@ -21,10 +21,9 @@ _log = logging.getLogger(__name__)
 
 
 class Reconstruction:
-    """Takes batches from the buffer, restores them and hands every picture on, in order.
+    """Takes batches from the buffer, restores them and hands every picture on, in order, to the
+    outlet of its place.
 
-    With `live` the latency of a picture counts from its capture where its sender tells that, else
-    from its arrival.
     Pictures that travel at full size, scale 1, can be seen as they came: they are, from the time on
     that this machine proves too slow to restore them all.
     """
@@ -34,23 +33,17 @@ class Reconstruction:
         *,
         buffer: LatentBuffer,
         restorers: Restorers,
-        show: Callable[[Shown], None],
+        outlets: Sequence[Outlet],
         failed: Callable[[BaseException], None],
-        figures: Figures,
         monotonic: Clock,
         unix: Clock,
-        live: bool,
-        latency: Latency | None = None,
     ) -> None:
         self._buffer = buffer
         self._restorers = restorers
-        self._show = show
-        self._figures = figures
+        self._outlets = outlets
         self._monotonic = monotonic
         self._unix = unix
-        self._live = live
-        self._latency = latency or Latency(figures)
-        self._as_they_came = False
+        self._as_they_came: set[tuple[int, ...]] = set()  # sizes
         self._stage = Stage("reconstruct", self._run, failed)
 
     def close(self, *, discard: bool) -> None:
@@ -63,26 +56,28 @@ class Reconstruction:
             restorer, is_new = self._restorers.for_picture(batch[0], self._buffer.pace)
             if is_new:
                 self._buffer.forget_cost()
-                self._as_they_came = False
-            adapts = self._restorers.adapts
-            if batch[0].latent.scale == 1 and not adapts and self._too_slow():
+                self._as_they_came.clear()
+            latent = batch[0].latent
+            if latent.scale == 1 and not self._restorers.adapts and self._too_slow(latent.shape):
                 restorer = self._restorers.plain
-            self._figures.set("engine", restorer.name)
-            self._figures.set("engine_reason", self._restorers.reason)
             taken_us, started = self._monotonic(), time.perf_counter()
             frames, restorer = self._restore(restorer, batch)
             duration_s = time.perf_counter() - started
             self._buffer.measured(len(batch), duration_s * 1e6)
-            self._figures.observe("restore_ms", duration_s * 1e3)
-            self._figures.set("batch", len(batch))
+            for place in {picture.place for picture in batch}:
+                figures = self._outlets[place].figures
+                figures.set("engine", restorer.name)
+                figures.set("engine_reason", self._restorers.reason)
+                figures.observe("restore_ms", duration_s * 1e3)
+                figures.set("batch", len(batch))
             for picture, frame in zip(batch, frames, strict=False):
                 self._hand_on(picture, frame, restorer.name, taken_us)
 
-    def _too_slow(self) -> bool:
-        if not self._as_they_came and self._buffer.falls_behind:
-            self._as_they_came = True
+    def _too_slow(self, size: tuple[int, ...]) -> bool:
+        if size not in self._as_they_came and self._buffer.falls_behind:
+            self._as_they_came.add(size)
             event(_log, "pictures of full size are shown as they come: restoring takes too long")
-        return self._as_they_came
+        return size in self._as_they_came
 
     def _restore(self, restorer: Restorer, batch: list[Decoded]) -> tuple[list[Frame], Restorer]:
         """A network that fails gives way to the next one, at last to plain upscaling; a picture
@@ -91,12 +86,12 @@ class Reconstruction:
             return restorer.restore([picture.latent for picture in batch]), restorer
         except Exception as error:  # a runtime may raise anything; the viewer must stay up
             if restorer.name == PLAIN:
-                self._figures.add("frames_lost", len(batch))
+                for picture in batch:
+                    self._outlets[picture.place].figures.add("frames_lost")
                 event(_log, "cannot be restored", level=logging.DEBUG, reason=str(error))
                 return [], restorer
             other = self._restorers.give_up(error)
             self._buffer.forget_cost()
-        self._figures.set("engine", other.name)
         return self._restore(other, batch)
 
     def _hand_on(self, picture: Decoded, frame: Frame, engine: str, taken_us: int) -> None:
@@ -109,12 +104,13 @@ class Reconstruction:
             restored_us=restored_us,
             shown_us=shown_us,
         )
-        if self._live and picture.capture_known:
-            latency_us = self._latency.shown(passage)
+        outlet = self._outlets[picture.place]
+        if outlet.live and picture.capture_known:
+            latency_us = outlet.latency.shown(passage)
         else:
-            self._latency.taken(passage)
+            outlet.latency.taken(passage)
             latency_us = restored_us - picture.arrived_us
-        self._figures.add("frames_shown")
-        self._figures.rate("fps", 1)
-        self._figures.observe("latency_ms", latency_us / 1e3)
-        self._show(Shown(frame, picture, engine, shown_us, latency_us))
+        outlet.figures.add("frames_shown")
+        outlet.figures.rate("fps", 1)
+        outlet.figures.observe("latency_ms", latency_us / 1e3)
+        outlet.show(Shown(frame, picture, engine, shown_us, latency_us))

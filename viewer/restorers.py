@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
 
@@ -34,8 +36,20 @@ Finder: TypeAlias = Callable[[bytes], Sequence[Partner]]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
+class _Choice:
+    """What restores the streams of one encoder network and one size."""
+
+    restorer: Restorer
+    reason: str  # why this engine
+    auto: AutoEngine | None
+    scale: int
+
+
 class Restorers:
-    """Opens the restorer of a stream's encoder network and keeps it until another one is needed.
+    """Opens the restorer of a stream's encoder network and keeps it until others are needed: those
+    of the last `streams` networks and sizes. Weights are loaded once, however many streams they
+    serve.
 
     The engine `auto` takes the best network that holds the frame rate (`AutoEngine`), or falls back
     to plain upscaling, with one message that says why. `waits`: every picture is restored, however
@@ -55,21 +69,21 @@ class Restorers:
         book: SpeedBook | None = None,
         clock: Clock = monotonic_us,
         waits: bool = False,
+        streams: int = 1,
     ) -> None:
-        self.reason = ""  # why this engine
         self._engine = engine
         self._threads = threads
         self._fidelity = fidelity
-        self._open = partial(opener, threads=threads, fidelity=fidelity)
+        self._opener = partial(opener, threads=threads, fidelity=fidelity)
+        self._loaded: dict[tuple[str, bytes], Restorer] = {}
         self._partners, self._book, self._clock = partners, book or SpeedBook(), clock
         self._waits = waits
-        self._network_id: bytes | None = None
-        self._size = (0, 0, 0)
-        self._restorer: Restorer | None = None
-        self._auto: AutoEngine | None = None
+        self._streams = streams
+        self._choices: OrderedDict[tuple[bytes, int, int], _Choice] = OrderedDict()  # newest last
+        self._choice: _Choice | None = None  # of the last picture
         if engine != AUTO:
             for network_id in installed_network_ids() or (SOME_NETWORK,):
-                self._open(engine, network_id)
+                self._opener(engine, network_id)
 
     @property
     def fidelity(self) -> float:
@@ -81,15 +95,30 @@ class Restorers:
         self._fidelity = fidelity
 
     @property
+    def reason(self) -> str:
+        """Why the last picture's engine."""
+        return "" if self._choice is None else self._choice.reason
+
+    @property
     def adapts(self) -> bool:
-        """Whether an engine that is too slow is replaced here."""
-        return self._auto is not None
+        """Whether an engine that is too slow for pictures such as the last is replaced here."""
+        return self._choice is not None and self._choice.auto is not None
 
     def for_picture(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
-        """The restorer, and whether it is another one than for the picture before."""
-        restorer, is_new = self._chosen(picture, pace)
-        restorer.fidelity = self._fidelity
-        return restorer, is_new
+        """The restorer, and whether it is another one than for the picture before of its size."""
+        latent = picture.latent
+        key = picture.network_id, latent.source_width, latent.source_height
+        choice = self._choices.get(key)
+        is_new = choice is None
+        if choice is None:
+            self._make_room()
+            choice = self._choices[key] = self._begin(picture)
+        elif choice.auto is not None:
+            is_new = self._follow(choice, choice.auto, picture, pace)
+        self._choices.move_to_end(key)
+        self._choice = choice
+        choice.restorer.fidelity = self._fidelity
+        return choice.restorer, is_new
 
     @cached_property
     def plain(self) -> Restorer:
@@ -97,69 +126,74 @@ class Restorers:
         return self._open(PLAIN, NO_NETWORK)
 
     def give_up(self, error: Exception) -> Restorer:
-        """Another engine for this stream from here on, because its network failed while running.
+        """Another engine for pictures such as the last, because its network failed while running.
 
         Raises the error again when it is about the weights of an engine that was asked for.
         """
-        assert self._restorer is not None
+        choice = self._choice
+        assert choice is not None
         if isinstance(error, WeightsError) and self._engine != AUTO:
             raise error
-        self.reason = (
-            f"{self._restorer.name}: {' '.join(str(error).split()) or type(error).__name__}"
-        )
-        self._restorer = self.plain if self._auto is None else self._auto.gave_up()
-        what = "plain upscaling" if self._restorer.name == PLAIN else "another engine"
-        event(_log, what, level=logging.ERROR, engine=self._restorer.name, reason=self.reason)
-        return self._restorer
+        why = " ".join(str(error).split()) or type(error).__name__
+        choice.reason = f"{choice.restorer.name}: {why}"
+        choice.restorer = self.plain if choice.auto is None else choice.auto.gave_up()
+        what = "plain upscaling" if choice.restorer.name == PLAIN else "another engine"
+        event(_log, what, level=logging.ERROR, engine=choice.restorer.name, reason=choice.reason)
+        return choice.restorer
 
-    def _chosen(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
-        network_id, size = picture.network_id, picture.latent.shape
-        if self._restorer is None or network_id != self._network_id:
-            self._network_id, self._size = network_id, size
-            self._restorer = self._begin(picture)
-            return self._restorer, True
-        if size != self._size and self._auto is not None:
-            is_same_source, self._size = size[1:] == self._size[1:], size
-            if is_same_source:
-                self._auto.rescale(picture.latent)
-            else:
-                self._restorer = self._begin(picture)
-            return self._restorer, True
-        if self._auto is not None and not self._waits:
-            other = self._auto.next(picture.latent, pace)
+    def _follow(self, choice: _Choice, auto: AutoEngine, picture: Decoded, pace: Pace) -> bool:
+        """Whether another engine restores from this picture on."""
+        if picture.latent.scale != choice.scale:
+            choice.scale = picture.latent.scale
+            auto.rescale(picture.latent)
+        elif not self._waits:
+            other = auto.next(picture.latent, pace)
+            choice.reason = auto.reason
             if other is not None:
-                self._restorer, self.reason = other, self._auto.reason
-                return other, True
-            self.reason = self._auto.reason
-        return self._restorer, False
+                choice.restorer = other
+                return True
+        return False
 
-    def _begin(self, picture: Decoded) -> Restorer:
+    def _begin(self, picture: Decoded) -> _Choice:
         network_id = picture.network_id
-        if self._auto is not None:
-            self._auto.close()
-        self._auto = self._auto_engine(picture)
-        if self._auto is None:
+        auto = self._auto_engine(picture)
+        if auto is None:
             restorer = self._open(self._engine, network_id)
-            self.reason = restorer.reason or "as asked for"
+            reason = restorer.reason or "as asked for"
             is_meant = network_id == NO_NETWORK or not restorer.reason
         else:
             spacing_us = 1e6 / picture.fps if picture.fps else 0.0
             if self._waits:
-                restorer = self._auto.settle(picture.latent, spacing_us)
+                restorer = auto.settle(picture.latent, spacing_us)
             else:
-                restorer = self._auto.begin(spacing_us)
-            self.reason, is_meant = self._auto.reason, restorer.name != PLAIN
+                restorer = auto.begin(spacing_us)
+            reason, is_meant = auto.reason, restorer.name != PLAIN
         if is_meant:
             event(
                 _log,
                 "restoring",
                 engine=restorer.name,
                 network=network_id.hex(),
-                reason=self.reason,
+                reason=reason,
             )
         else:
-            event(_log, "plain upscaling", level=logging.WARNING, reason=self.reason)
-        return restorer
+            event(_log, "plain upscaling", level=logging.WARNING, reason=reason)
+        return _Choice(restorer, reason, auto, picture.latent.scale)
+
+    def _make_room(self) -> None:
+        """Lets go of what no stream used for longest, and of weights that nobody needs then."""
+        while len(self._choices) >= self._streams:
+            _, choice = self._choices.popitem(last=False)
+            if choice.auto is not None:
+                choice.auto.close()
+        needed = {network_id for network_id, _, _ in self._choices}
+        self._loaded = {key: r for key, r in self._loaded.items() if key[1] in needed}
+
+    def _open(self, engine: str, network_id: bytes) -> Restorer:
+        key = engine, network_id
+        if key not in self._loaded:
+            self._loaded[key] = self._opener(engine, network_id)
+        return self._loaded[key]
 
     def _auto_engine(self, picture: Decoded) -> AutoEngine | None:
         """Where there is something to choose from."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from daemon.errors import DaemonError
-from daemon.figures import Snapshot
+from daemon.figures import Figures, Snapshot
 from viewer.receive import LISTENING, NO_SIGNAL
 
 
@@ -36,15 +36,26 @@ def figure_lines(figures: Snapshot) -> list[str]:
     return [line for line in lines if line]
 
 
-def live_line(figures: Snapshot, address: object, pairing: Callable[[], str]) -> str:
+def live_line(viewer: Figures, address: object, pairing: Callable[[], str]) -> str:
     """One line for a terminal; `pairing` says who may come."""
+    figures = viewer.snapshot()
     if figures.get("state") != LISTENING:
+        if viewer.streams:
+            return _streams_line(viewer.streams)
         return ", ".join([*filter(None, [state_words(figures)]), *figure_lines(figures)])
     try:
         who = pairing()
     except DaemonError as error:
         who = str(error)
     return f"listening on {address}, {who}; there: denc-stream --camera 0 --peer {address}"
+
+
+def _streams_line(streams: Mapping[str, Figures]) -> str:
+    """Those that come, and how many could."""
+    snapshots = {number: stream.snapshot() for number, stream in streams.items()}
+    here = {n: figures for n, figures in snapshots.items() if figures.get("state") != LISTENING}
+    told = [f"{n}: {''.join(figure_lines(figures)[:1])}" for n, figures in here.items()]
+    return f"{len(here)} of {len(streams)} streams, " + "; ".join(told)
 
 
 def state_words(figures: Snapshot) -> str:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 
 from daemon.errors import UsageError
@@ -21,6 +20,7 @@ from viewer.config import ViewerConfig
 from viewer.picture import Shown
 from viewer.reach import draw_qr, link
 from viewer.restorers import Restorers
+from viewer.sinks.channel import Channel
 from viewer.sinks.live_video import LiveVideo
 from viewer.sinks.publish import Publisher
 from viewer.sinks.record import Record
@@ -33,44 +33,49 @@ from viewer.sinks.whep import Whep
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Watching:
-    """The sinks that the pipeline feeds."""
-
-    page: WebPage | None
-    sinks: tuple[Sink[Shown], ...]
-
-
 @asynccontextmanager
 async def watching(
-    config: ViewerConfig, figures: Figures, restorers: Restorers, *, prefix: str
-) -> AsyncIterator[Watching]:
-    """Serves and publishes while the block runs.
+    config: ViewerConfig,
+    figures: Figures,
+    streams: Sequence[Figures],
+    restorers: Restorers,
+    *,
+    prefix: str,
+) -> AsyncIterator[list[list[Sink[Shown]]]]:
+    """Serves and publishes while the block runs; the sinks of each stream, whose figures are given.
 
     Raises UsageError for a port that is taken, a file that cannot be made, or what is no URL.
     """
     async with AsyncExitStack() as running:
-        sinks: list[Sink[Shown]] = []
-        recording = RecordSwitch(_recorder(config, figures), on=config.record is not None)
-        running.push_async_callback(asyncio.to_thread, recording.close)
-        if config.record is not None or config.page is not None:
-            sinks.append(recording)
-        if config.page is None and config.publish is None:
-            yield Watching(None, tuple(sinks))
-            return
-        video = LiveVideo(figures)
-        sinks.append(video)
-        if config.publish is not None:
-            await _publish(config, config.publish, video, figures, running)
-        page = None
+        channels = []
+        for number, own in enumerate(streams):
+            recorder = _recorder(config.for_place(number), own, number)
+            recording = RecordSwitch(recorder, on=config.record is not None, later=number > 0)
+            running.push_async_callback(asyncio.to_thread, recording.close)
+            channels.append(Channel(own, recording, LiveVideo(own)))
+        for number, channel in enumerate(channels):
+            if (url := config.publish_url(number)) is not None:
+                await _publish(config, url, number, channel, running)
         if config.page is not None:
-            api = WebApi(figures, restorers, recording)
-            whep = Whep(video, config.ice_server)
+            api = WebApi(channels, figures, restorers)
+            whep = Whep(channels, config.ice_server)
             routes = [*api.routes, *whep.routes]
-            page = WebPage(figures, config.token, prefix=prefix, more=routes)
+            page = WebPage(channels, figures, config.token, prefix=prefix, more=routes)
             await _serve(page, config.page, running)
             running.push_async_callback(whep.stop)
-        yield Watching(page, tuple(sinks))
+        yield [_needed(config, channel) for channel in channels]
+
+
+def _needed(config: ViewerConfig, channel: Channel) -> list[Sink[Shown]]:
+    """Those sinks that something may come out of."""
+    if config.page is not None:
+        return [channel.feeds, channel.video, channel.recording]
+    sinks: list[Sink[Shown]] = []
+    if config.publish is not None:
+        sinks.append(channel.video)
+    if config.record is not None:
+        sinks.append(channel.recording)
+    return sinks
 
 
 async def _serve(page: WebPage, address: Address, running: AsyncExitStack) -> None:
@@ -81,13 +86,21 @@ async def _serve(page: WebPage, address: Address, running: AsyncExitStack) -> No
 
 
 async def _publish(
-    config: ViewerConfig, url: str, video: LiveVideo, figures: Figures, running: AsyncExitStack
+    config: ViewerConfig, url: str, number: int, channel: Channel, running: AsyncExitStack
 ) -> None:
     try:
-        publisher = Publisher(url, config.publish_token, video, figures, config.ice_server)
+        publisher = Publisher(
+            url, config.publish_token, channel.video, channel.figures, config.ice_server
+        )
     except SignallingError as error:
         raise UsageError(f"--publish: {error}") from error
-    task = asyncio.ensure_future(publisher.run())
+
+    async def run() -> None:
+        if number > 0:  # there may never be such a stream
+            await channel.video.begun.wait()
+        await publisher.run()
+
+    task = asyncio.ensure_future(run())
 
     async def stop() -> None:
         task.cancel()
@@ -96,24 +109,27 @@ async def _publish(
     running.push_async_callback(stop)
 
 
-def _recorder(config: ViewerConfig, figures: Figures) -> _Recorder | None:
+def _recorder(config: ViewerConfig, figures: Figures, number: int) -> _Recorder | None:
     folder = config.recordings_folder
-    return None if config.record is None and folder is None else _Recorder(config, figures)
+    no_place = config.record is None and folder is None
+    return None if no_place else _Recorder(config, figures, number)
 
 
 class _Recorder:
     """Makes the next recording: of `--record`, or a new file in the page's folder."""
 
-    def __init__(self, config: ViewerConfig, figures: Figures) -> None:
+    def __init__(self, config: ViewerConfig, figures: Figures, number: int) -> None:
         self._config = config
         self._figures = figures
+        self._number = number
 
     def __call__(self) -> Record:
         path = self._config.record
         if path is None:
             folder = self._config.recordings_folder
             assert folder is not None
-            path = folder / f"denc-{datetime.now():%Y%m%d-%H%M%S}.mkv"
+            stream = f"-stream{self._number}" if self._config.max_streams > 1 else ""
+            path = folder / f"denc-{datetime.now():%Y%m%d-%H%M%S}{stream}.mkv"
         return Record(
             path,
             self._config.record_quality,

@@ -27,6 +27,7 @@ from viewer.clock import monotonic_us, unix_us
 from viewer.decode import Decoding
 from viewer.decoder import StreamDecoder
 from viewer.latency import Latency
+from viewer.outlet import Outlet
 from viewer.picture import Decoded, Shown
 from viewer.reconstruct import Reconstruction
 from viewer.restorers import Restorers
@@ -150,7 +151,7 @@ def run_slow(units: Sequence[AccessUnit], factor: float, budget_ms: int, seconds
         latency_us = monotonic_us() - shown.decoded.arrived_us
         latencies.append(((monotonic_us() - start_us) / 1e6, latency_us / 1e3))
 
-    stages = _Stages(_Slow(factor / FPS), 4, show, budget_ms * 1000, dropped.append)
+    stages = _Stages(_Slow(factor / FPS), 4, show, budget_ms * 1000, lambda _, n: dropped.append(n))
     sent = 0
     while (due_s := sent / FPS) < seconds:
         time.sleep(max(0.0, due_s - (monotonic_us() - start_us) / 1e6))
@@ -181,7 +182,7 @@ class _Stages:
         batch_max: int,
         show: Callable[[Shown], None],
         budget_us: int | None,
-        dropped: Callable[[int], None],
+        dropped: Callable[[int, int], None],
     ) -> None:
         figures = Figures()
         self._errors: list[BaseException] = []
@@ -196,13 +197,10 @@ class _Stages:
                 opener=lambda *_, **__: restorer,
                 partners=lambda network_id: (),
             ),
-            show=show,
+            outlets=[Outlet(show, figures, Latency(figures), live=False)],
             failed=self._errors.append,
-            figures=figures,
             monotonic=monotonic_us,
             unix=unix_us,
-            live=False,
-            latency=Latency(figures),
         )
         self._decoding = Decoding(
             received=lambda stamped: None,
@@ -239,7 +237,7 @@ def _whole_s(restorer: Restorer, units: Sequence[AccessUnit], batch: int) -> flo
             restorer.restore([picture.latent])
         return time.perf_counter() - started
     shown: list[Shown] = []
-    stages = _Stages(restorer, batch, shown.append, None, lambda pictures: None)
+    stages = _Stages(restorer, batch, shown.append, None, lambda *_: None)
     for unit in units:
         stages.put(unit)
     stages.close()

@@ -49,6 +49,26 @@ def test_prometheus_text_types_its_metrics_and_escapes_labels() -> None:
     assert 'denc_stream_info{state="say \\"no signal\\""} 1' in lines
 
 
+def test_figures_of_streams_have_a_label_and_stand_under_streams() -> None:
+    figures = Figures(Clock())
+    figures.set("state", "receiving")
+    figures.streams = {number: Figures(Clock()) for number in "01"}
+    for number, stream in figures.streams.items():
+        stream.add("frames_shown", int(number) + 3)
+        stream.set("engine", "lite")
+    streams = {n: {"engine": "lite", "frames_shown": int(n) + 3} for n in "01"}
+    assert figures.document() == {"state": "receiving", "streams": streams}
+    lines = figures.prometheus("denc_view").splitlines()
+    assert lines.count("# TYPE denc_view_frames_shown_total counter") == 1
+    at = lines.index("# TYPE denc_view_frames_shown_total counter")
+    assert lines[at + 1 : at + 3] == [
+        'denc_view_frames_shown_total{stream="0"} 3',
+        'denc_view_frames_shown_total{stream="1"} 4',
+    ]
+    assert 'denc_view_info{stream="1",engine="lite"} 1' in lines
+    assert 'denc_view_info{state="receiving"} 1' in lines
+
+
 def test_threads_lose_no_count() -> None:
     figures = Figures()
 

@@ -14,6 +14,7 @@ from daemon.figures import Figures
 from viewer.address import Address
 from viewer.picture import Shown
 from viewer.restorers import Restorers
+from viewer.sinks.channel import Channel
 from viewer.sinks.live_video import LiveVideo
 from viewer.sinks.record_switch import RecordSwitch
 from viewer.sinks.web import WebPage
@@ -27,31 +28,40 @@ SDP = {"Content-Type": "application/sdp"}
 class Site:
     """A page that is served, and what is behind it."""
 
-    def __init__(self, token: str | None, recording: RecordSwitch | None) -> None:
+    def __init__(self, token: str | None, recording: RecordSwitch | None, streams: int) -> None:
         self.figures = Figures()
-        self.figures.set("state", "receiving")
         self.restorers = Restorers("plain", threads=1)
         self.recording = recording or RecordSwitch(None)
-        self.video = LiveVideo(self.figures)
-        self.whep = Whep(self.video, ())
-        api = WebApi(self.figures, self.restorers, self.recording)
+        if streams > 1:
+            self.figures.streams = {str(number): Figures() for number in range(streams)}
+        own = [*self.figures.streams.values()] or [self.figures]
+        for figures in (self.figures, *own):
+            figures.set("state", "receiving")
+        self.channels = [
+            Channel(figures, self.recording if i == 0 else RecordSwitch(None), LiveVideo(figures))
+            for i, figures in enumerate(own)
+        ]
+        self.video = self.channels[0].video
+        self.whep = Whep(self.channels, ())
+        api = WebApi(self.channels, self.figures, self.restorers)
         routes = [*api.routes, *self.whep.routes]
-        self.page = WebPage(self.figures, token, prefix="denc_view", more=routes)
+        self.page = WebPage(self.channels, self.figures, token, prefix="denc_view", more=routes)
         self.url = ""
 
-    def show(self, picture: Shown) -> None:
+    def show(self, picture: Shown, stream: int = 0) -> None:
         """As the pipeline's sinks do, one after another."""
-        self.page.show(picture)
-        self.video.show(picture)
-        self.recording.show(picture)
-        self.figures.add("frames_shown")
+        channel = self.channels[stream]
+        for sink in (channel.feeds, channel.video, channel.recording):
+            sink.show(picture)
+        channel.figures.add("frames_shown")
+        channel.figures.rate("fps", 1)
 
 
 @asynccontextmanager
 async def site(
-    token: str | None = None, *, recording: RecordSwitch | None = None
+    token: str | None = None, *, recording: RecordSwitch | None = None, streams: int = 1
 ) -> AsyncIterator[Site]:
-    served = Site(token, recording)
+    served = Site(token, recording, streams)
     served.url = (await served.page.start(Address("127.0.0.1", 0))).partition("?")[0].rstrip("/")
     try:
         yield served
@@ -61,13 +71,16 @@ async def site(
 
 
 @contextmanager
-def moving(served: Site, *, width: int = 192, height: int = 112) -> Iterator[asyncio.Task[None]]:
+def moving(
+    served: Site, *, width: int = 192, height: int = 112, stream: int = 0
+) -> Iterator[asyncio.Task[None]]:
     """Pictures come for as long as the block runs."""
 
     async def run() -> None:
         number = 0
         while True:
-            await asyncio.to_thread(served.show, shown(number, width=width, height=height))
+            picture = shown(number, width=width, height=height)
+            await asyncio.to_thread(served.show, picture, stream)
             number += 1
             await asyncio.sleep(INTERVAL_S)
 
@@ -94,11 +107,13 @@ class Player:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
 
-    async def watch(self, url: str) -> tuple[int, str, str]:
+    async def watch(self, url: str, stream: int = 0) -> tuple[int, str, str]:
         """Status, body and session URL of a POST; connects when it is 201."""
         async with (
             aiohttp.ClientSession() as http,
-            http.post(f"{url}/whep", data=await self.offer(), headers=SDP) as response,
+            http.post(
+                f"{url}/whep?stream={stream}", data=await self.offer(), headers=SDP
+            ) as response,
         ):
             body = await response.text()
             location = response.headers.get("Location", "")

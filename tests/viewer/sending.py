@@ -25,7 +25,12 @@ class AnyViewer:
 
 
 async def publish_to(
-    port: int, *, token: str | None = None, state: Path | None = None, name: str = "camera"
+    port: int,
+    *,
+    token: str | None = None,
+    state: Path | None = None,
+    name: str = "camera",
+    stream: str | None = None,
 ) -> MediaSender:
     """A connected sender with the key in `state`, by default of this box itself, which every
     viewer knows; requests for IRAPs are ignored, the made streams have enough."""
@@ -36,6 +41,7 @@ async def publish_to(
         on_irap_request=lambda: None,
         identity=open_state(state).identity(),
         name=name,
+        stream=stream,
         pins=AnyViewer(),
     )
 

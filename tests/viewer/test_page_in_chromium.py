@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from chromium import Tab, program, tab
-from live_player import Site, site
+from live_player import Site, moving, site
 from made_pictures import shown
 from made_streams import START_US
 from test_web_api import switch
@@ -181,3 +181,24 @@ async def test_everything_that_takes_the_focus_has_a_name_and_fits_a_phone() -> 
         assert await page.value(small) == 0
         ground = await page.value("getComputedStyle(document.body).backgroundColor")
         assert ground == "rgb(13, 19, 25)"
+
+
+async def test_another_stream_is_chosen_by_keyboard_and_everything_follows() -> None:
+    async with site(streams=3) as served, opened(served) as page:
+        served.channels[1].figures.set("source_size", "256x144")
+        served.channels[1].figures.set("peer", "car back")
+        with moving(served, width=256, height=144, stream=1):
+            await page.until("document.querySelectorAll('#streams button').length === 3")
+            await page.until("document.getElementById('video').videoWidth === 320")
+            await page.until("document.querySelectorAll('#streams img')[1].naturalWidth === 128")
+            await page.value("document.querySelectorAll('#streams button')[1].focus()")
+            await page.press("Enter", 13)
+            await page.until("location.hash === '#stream=1'")
+            await page.until("document.getElementById('video').videoWidth === 256")
+            await page.until("document.getElementById('preview').naturalWidth === 128")
+            pressed = "[...document.querySelectorAll('#streams button')].map((b) => b.ariaPressed)"
+            assert await page.value(pressed) == ["false", "true", "false"]
+            size = "document.querySelector('[data-figure=source_size]').textContent"
+            await page.until(f"{size} === '256 × 144'")
+            snapshot = await page.value("document.getElementById('snapshot').getAttribute('href')")
+            assert snapshot == "/snapshot.png?stream=1"

@@ -162,7 +162,7 @@ async def test_what_is_no_url_ends_the_start_with_a_clear_error() -> None:
         Publisher("janus.example", None, LiveVideo(figures), figures)
     config = ViewerConfig(input=__file__, publish="janus.example")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"--publish.*janus\.example"):
-        async with watching(config, figures, Restorers("plain", threads=1), prefix="x"):
+        async with watching(config, figures, [figures], Restorers("plain", threads=1), prefix="x"):
             pass
 
 

@@ -17,6 +17,8 @@ from engines.errors import UnknownEngineError, WeightsError
 from engines.frame import Frame
 from engines.latent import Latent
 from viewer.buffer import LatentBuffer
+from viewer.latency import Latency
+from viewer.outlet import Outlet
 from viewer.picture import Shown
 from viewer.reconstruct import Reconstruction
 from viewer.restorers import Restorers
@@ -61,18 +63,16 @@ class Networks:
 def run(restorers: Restorers, *kinds: bytes) -> tuple[list[Shown], Figures, list[BaseException]]:
     """Restore one picture a kind, all in the buffer before it begins."""
     figures, shown, failures = Figures(), [], []
-    buffer = LatentBuffer(budget_us=None, batch_max=4, clock=lambda: 0, dropped=lambda n: None)
+    buffer = LatentBuffer(budget_us=None, batch_max=4, clock=lambda: 0, dropped=lambda *_: None)
     for number, network_id in enumerate(kinds):
         buffer.put(decoded(number, network_id=network_id, arrived_us=1000))
     reconstruction = Reconstruction(
         buffer=buffer,
         restorers=restorers,
-        show=shown.append,
+        outlets=[Outlet(shown.append, figures, Latency(figures), live=False)],
         failed=failures.append,
-        figures=figures,
         monotonic=lambda: 71_000,
         unix=lambda: 1_700_000_000_100_000,
-        live=False,
     )
     reconstruction.close(discard=False)
     return shown, figures, failures
@@ -82,15 +82,14 @@ def into(
     shown: list[Shown], buffer: LatentBuffer, restorers: Restorers, *, live: bool = False
 ) -> Reconstruction:
     """Restoration of a buffer while it is being filled."""
+    figures = Figures()
     return Reconstruction(
         buffer=buffer,
         restorers=restorers,
-        show=shown.append,
+        outlets=[Outlet(shown.append, figures, Latency(figures), live=live)],
         failed=pytest.fail,
-        figures=Figures(),
         monotonic=lambda: 0,
         unix=lambda: 0,
-        live=live,
     )
 
 
@@ -114,7 +113,7 @@ def test_a_machine_that_is_too_slow_shows_pictures_of_full_size_as_they_come(
     network = Network("lite", takes_s=0.05)
     shown: list[Shown] = []
     buffer = LatentBuffer(
-        budget_us=10_000_000, batch_max=1, clock=lambda: 0, dropped=lambda n: None
+        budget_us=10_000_000, batch_max=1, clock=lambda: 0, dropped=lambda *_: None
     )
     for number in range(12):
         buffer.put(decoded(number, network_id=NETWORK, scale=scale))
@@ -127,7 +126,7 @@ def test_a_machine_that_is_too_slow_shows_pictures_of_full_size_as_they_come(
 
 def test_latency_of_a_sender_that_tells_no_times_counts_from_its_arrival() -> None:
     shown: list[Shown] = []
-    buffer = LatentBuffer(budget_us=400_000, batch_max=1, clock=lambda: 0, dropped=lambda n: None)
+    buffer = LatentBuffer(budget_us=400_000, batch_max=1, clock=lambda: 0, dropped=lambda *_: None)
     buffer.put(replace(decoded(0, arrived_us=-70_000), capture_known=False))
     into(shown, buffer, Restorers("plain", threads=1), live=True).close(discard=False)
     assert shown[0].latency_us == 70_000
@@ -211,7 +210,7 @@ def test_damaged_weights_refuse_an_engine_asked_for_at_the_start() -> None:
 
 
 def test_a_file_larger_than_the_buffer_does_not_hang_its_reader() -> None:
-    buffer = LatentBuffer(budget_us=None, batch_max=2, clock=lambda: 0, dropped=lambda n: None)
+    buffer = LatentBuffer(budget_us=None, batch_max=2, clock=lambda: 0, dropped=lambda *_: None)
     shown: list[Shown] = []
     reconstruction = into(shown, buffer, Restorers("plain", threads=1))
     writer = threading.Thread(target=lambda: [buffer.put(decoded(n)) for n in range(150)])

@@ -70,12 +70,13 @@ async def test_a_sink_that_blocks_for_seconds_and_a_broken_one_cost_the_others_n
     )  # fmt: skip
     config = load(ViewerConfig, None, {"listen": "1", "headless": True, "engine": "plain"})
     restorers = Restorers("plain", threads=1)
-    pipeline = Pipeline(config, figures, restorers, None, [blocking, broken, other, last])
+    sinks = [blocking, broken, other, last]
+    pipeline = Pipeline(config, [(figures, sinks)], restorers)
     put_s = []
     for number in range(PICTURES):
         picture = shown(number)
         started = time.monotonic()
-        pipeline._show(picture)
+        pipeline.places[0].outlet.show(picture)
         put_s.append(time.monotonic() - started)
         await asyncio.sleep(0.04)
     closing = asyncio.create_task(asyncio.to_thread(pipeline.close, discard=False))

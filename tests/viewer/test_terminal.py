@@ -84,7 +84,7 @@ def test_no_qr_code_in_a_log_nor_of_a_link_that_no_phone_can_open(
 def test_while_waiting_the_line_says_where_for_whom_and_what_to_do() -> None:
     figures = Figures()
     figures.set("state", "listening")
-    said = live_line(figures.snapshot(), HERE, lambda: "paired: garden")
+    said = live_line(figures, HERE, lambda: "paired: garden")
     assert said == (
         "listening on 192.168.1.7:8889, paired: garden; "
         "there: denc-stream --camera 0 --peer 192.168.1.7:8889"
@@ -93,7 +93,7 @@ def test_while_waiting_the_line_says_where_for_whom_and_what_to_do() -> None:
     def unreadable() -> str:
         raise RunError("its list is damaged")
 
-    assert "its list is damaged" in live_line(figures.snapshot(), HERE, unreadable)
+    assert "its list is damaged" in live_line(figures, HERE, unreadable)
 
 
 def test_while_receiving_the_line_has_the_figures() -> None:
@@ -104,11 +104,23 @@ def test_while_receiving_the_line_has_the_figures() -> None:
     figures.rate("bits_per_s", 300_000)
     figures.observe("latency_ms", 81.2)
     figures.add("frames_lost", 2)
-    said = live_line(figures.snapshot(), HERE, str)
+    said = live_line(figures, HERE, str)
     assert said == "640x360, 100 kbit/s, lite, latency 81 ms, 2 pictures lost"
     figures.set("state", "no signal")
-    assert live_line(figures.snapshot(), HERE, str).startswith("no signal: ")
+    assert live_line(figures, HERE, str).startswith("no signal: ")
     assert figure_lines({}) == []
+
+
+def test_of_several_streams_the_line_has_those_that_come() -> None:
+    viewer = Figures()
+    viewer.streams = {number: Figures() for number in "012"}
+    for figures in (viewer, *viewer.streams.values()):
+        figures.set("state", "listening")
+    assert live_line(viewer, HERE, str).startswith("listening on")
+    for figures in (viewer, viewer.streams["1"]):
+        figures.set("state", "receiving")
+    viewer.streams["1"].set("source_size", "640x360")
+    assert live_line(viewer, HERE, str) == "1 of 3 streams, 1: 640x360"
 
 
 async def test_log_lines_and_the_living_line_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:

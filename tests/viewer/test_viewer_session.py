@@ -58,11 +58,16 @@ async def viewer(
 
 
 async def connect(
-    port: int, token: str | None = None, *, state: Path | None = None, name: str = "camera"
+    port: int,
+    token: str | None = None,
+    *,
+    state: Path | None = None,
+    name: str = "camera",
+    stream: str | None = None,
 ) -> MediaSender:
     for _ in range(100):
         with contextlib.suppress(SignallingError):
-            return await publish_to(port, token=token, state=state, name=name)
+            return await publish_to(port, token=token, state=state, name=name, stream=stream)
         await asyncio.sleep(0.05)
     raise AssertionError("the viewer does not listen")
 

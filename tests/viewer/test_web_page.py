@@ -6,8 +6,6 @@ import asyncio
 import io
 import re
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from live_player import site
 from made_pictures import shown
 
 from daemon.errors import UsageError
@@ -24,18 +23,6 @@ from viewer.sinks import still
 from viewer.sinks.web import PAGE, WebPage
 
 LOCAL = Address("127.0.0.1", 0)
-
-
-@asynccontextmanager
-async def served(token: str | None = None) -> AsyncIterator[tuple[WebPage, str]]:
-    figures = Figures()
-    figures.set("state", "receiving")
-    page = WebPage(figures, token, prefix="denc_view")
-    url = (await page.start(LOCAL)).partition("?")[0].rstrip("/")
-    try:
-        yield page, url
-    finally:
-        await page.stop()
 
 
 async def get(url: str, **options: object) -> tuple[int, str, bytes]:
@@ -71,8 +58,8 @@ async def next_part(stream: aiohttp.StreamReader) -> bytes:
     ],
 )
 async def test_the_page_and_its_parts_are_served(path: str, kind: str) -> None:
-    async with served() as (_, url):
-        status, content_type, body = await get(url + path)
+    async with site() as served:
+        status, content_type, body = await get(served.url + path)
     assert (status, bool(body)) == (200, True)
     assert kind in content_type
 
@@ -92,14 +79,14 @@ def test_every_figure_on_the_page_is_one_the_viewer_tells() -> None:
 
 @pytest.mark.parametrize("path", ["/restored.mjpeg", "/preview.mjpeg"])
 async def test_moving_pictures_are_the_pictures_shown(path: str) -> None:
-    async with served() as (page, url), aiohttp.ClientSession() as http:
-        await asyncio.to_thread(page.show, shown(0))
-        async with http.get(url + path) as response:
+    async with site() as served, aiohttp.ClientSession() as http:
+        await asyncio.to_thread(served.show, shown(0))
+        async with http.get(served.url + path) as response:
             assert response.content_type == "multipart/x-mixed-replace"
             for number in range(3):
                 picture = shown(number)
                 if number:
-                    await asyncio.to_thread(page.show, picture)
+                    await asyncio.to_thread(served.show, picture)
                 jpeg = await asyncio.wait_for(next_part(response.content), 5)
                 planes = picture.frame.planes
                 if "preview" in path:
@@ -131,9 +118,9 @@ async def test_nothing_is_encoded_while_nobody_looks(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         still.JpegEncoder, "encode", lambda self, planes: encoded.append(1) or real(self, planes)
     )
-    async with served() as (page, _):
+    async with site() as served:
         for number in range(5):
-            await asyncio.to_thread(page.show, shown(number))
+            await asyncio.to_thread(served.show, shown(number))
     assert encoded == []
 
 
@@ -145,78 +132,78 @@ async def test_each_picture_is_encoded_once_for_all_browsers(
     monkeypatch.setattr(
         still.JpegEncoder, "encode", lambda self, planes: encoded.append(1) or real(self, planes)
     )
-    async with served() as (page, url), aiohttp.ClientSession() as http:
-        await asyncio.to_thread(page.show, shown(0))
-        browsers = [await http.get(f"{url}/restored.mjpeg") for _ in range(4)]
+    async with site() as served, aiohttp.ClientSession() as http:
+        await asyncio.to_thread(served.show, shown(0))
+        browsers = [await http.get(f"{served.url}/restored.mjpeg") for _ in range(4)]
         for _ in range(2):
             parts = await asyncio.gather(*(next_part(browser.content) for browser in browsers))
             assert len(set(parts)) == 1
-            await asyncio.to_thread(page.show, shown(7))
+            await asyncio.to_thread(served.show, shown(7))
         for browser in browsers:
             browser.close()
     assert len(encoded) <= 3
 
 
 async def test_a_browser_that_does_not_read_holds_nobody_up() -> None:
-    async with served() as (page, url), aiohttp.ClientSession() as http:
-        async with http.get(f"{url}/restored.mjpeg"):
+    async with site() as served, aiohttp.ClientSession() as http:
+        async with http.get(f"{served.url}/restored.mjpeg"):
             done = threading.Event()
 
             def show_many() -> None:
                 for number in range(60):
-                    page.show(shown(number, width=640, height=360))
+                    served.show(shown(number, width=640, height=360))
                 done.set()
 
             await asyncio.wait_for(asyncio.to_thread(show_many), 20)
         assert done.is_set()
-        assert (await get(f"{url}/figures.json"))[0] == 200
+        assert (await get(f"{served.url}/figures.json"))[0] == 200
 
 
 async def test_a_snapshot_is_the_newest_picture() -> None:
-    async with served() as (page, url):
-        assert (await get(f"{url}/snapshot.png"))[0] == 404
+    async with site() as served:
+        assert (await get(f"{served.url}/snapshot.png"))[0] == 404
         for number in range(2):
-            page.show(shown(number))
-        _, content_type, png = await get(f"{url}/snapshot.png")
+            served.show(shown(number))
+        _, content_type, png = await get(f"{served.url}/snapshot.png")
     assert content_type == "image/png"
     assert np.abs(luma(png, "png_pipe") - full_range(shown(1).frame.planes.y)).mean() < 2
 
 
 async def test_a_size_that_changes_is_followed() -> None:
     async with (
-        served() as (page, url),
+        site() as served,
         aiohttp.ClientSession() as http,
-        http.get(f"{url}/restored.mjpeg") as response,
+        http.get(f"{served.url}/restored.mjpeg") as response,
     ):
         for width in (192, 321, 64):
             await asyncio.sleep(0.05)
-            await asyncio.to_thread(page.show, shown(0, width=width, height=113))
+            await asyncio.to_thread(served.show, shown(0, width=width, height=113))
             jpeg = await asyncio.wait_for(next_part(response.content), 5)
             assert luma(jpeg, "mjpeg").shape == (113, width)
 
 
 async def test_with_a_token_nobody_sees_anything_without_it() -> None:
-    async with served("secret") as (_, url):
+    async with site("secret") as served:
         for path in ("/", "/figures.json", "/restored.mjpeg", "/snapshot.png", "/page/page.js"):
-            assert (await get(url + path))[0] == 401
-        assert (await get(url + "/?token=wrong"))[0] == 401
+            assert (await get(served.url + path))[0] == 401
+        assert (await get(served.url + "/?token=wrong"))[0] == 401
         bearer = {"Authorization": "Bearer secret"}
-        assert (await get(url + "/figures.json", headers=bearer))[0] == 200
+        assert (await get(served.url + "/figures.json", headers=bearer))[0] == 200
 
 
 async def test_the_token_in_the_link_opens_the_page_and_what_it_loads() -> None:
     jar = aiohttp.CookieJar(unsafe=True)
-    async with served("secret") as (_, url), aiohttp.ClientSession(cookie_jar=jar) as http:
-        async with http.get(f"{url}/?token=secret") as response:
+    async with site("secret") as served, aiohttp.ClientSession(cookie_jar=jar) as http:
+        async with http.get(f"{served.url}/?token=secret") as response:
             assert (response.status, response.url.query_string) == (200, "")
-        async with http.get(f"{url}/page/page.js") as response:
+        async with http.get(f"{served.url}/page/page.js") as response:
             assert response.status == 200
 
 
 async def test_a_port_that_is_taken_is_named() -> None:
-    async with served() as (_, url):
-        port = int(url.rpartition(":")[2])
-        other = WebPage(Figures(), None, prefix="denc_view")
+    async with site() as served:
+        port = int(served.url.rpartition(":")[2])
+        other = WebPage([], Figures(), None, prefix="denc_view")
         with pytest.raises(UsageError, match=f"{port}.*--web"):
             await other.start(Address("127.0.0.1", port))
 
@@ -224,8 +211,8 @@ async def test_a_port_that_is_taken_is_named() -> None:
 async def test_headers_and_names_of_any_bytes_are_refused_without_an_error_of_ours(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with served("secret") as (_, url):
-        address = url.rpartition("/")[2].partition(":")
+    async with site("secret") as served:
+        address = served.url.rpartition("/")[2].partition(":")
         for path, header, status in (
             ("/", "Authorization: Bearer \xff", b"401"),
             ("/", "Cookie: denc-token=\xff", b"401"),

@@ -63,7 +63,7 @@ class Opened:
     def __init__(self, folder: Path) -> None:
         self.figures, self.knob, self.quits = Figures(), Knob(), threading.Event()
         self.broke: list[BaseException] = []
-        self.window = Window(self.figures, self.knob, self.quits.set, self.broke.append, folder)
+        self.window = Window([self.figures], self.knob, self.quits.set, self.broke.append, folder)
 
     def press(self, *symbols: int) -> None:
         for symbol in symbols:

@@ -4,6 +4,7 @@ import { Divider } from "./divider.js";
 import { form, middle, number, share } from "./forms.js";
 import { Player } from "./player.js";
 import { Plot } from "./plot.js";
+import { StreamList } from "./streams.js";
 
 const INTERVAL_MS = 1000;
 const LIVE_STATES = new Set(["receiving", "playing"]);
@@ -11,7 +12,10 @@ const LIVE_STATES = new Set(["receiving", "playing"]);
 const byId = (id) => document.getElementById(id);
 const plots = [...document.querySelectorAll("[data-plot]")].map((figure) => new Plot(figure));
 const screen = byId("screen");
-const player = new Player(byId("video"), byId("restored"), (way) => { byId("way").textContent = way; });
+const streams = new StreamList(byId("streams"), () => watchAnother());
+const player = new Player(
+  byId("video"), byId("restored"), streams.watched, (way) => { byId("way").textContent = way; },
+);
 
 // The picture within its screen, which keeps the picture's shape.
 const box = () => {
@@ -28,7 +32,9 @@ for (const image of previews) {
   image.addEventListener("load", () => { image.dataset.failed = ""; });
   image.addEventListener("error", () => { image.dataset.failed = "yes"; });
 }
-const start = (image) => { image.src = `/preview.mjpeg?${image.id}${Date.now()}`; };
+const start = (image) => {
+  image.src = `/preview.mjpeg?stream=${streams.watched}&${image.id}${Date.now()}`;
+};
 const restartBroken = () => {
   for (const image of previews) if (image.dataset.failed) start(image);
 };
@@ -52,6 +58,7 @@ const show = (figures) => {
   showNotice(figures);
   player.tell(figures.frames_shown ?? 0);
   byId("snapshot").toggleAttribute("inert", !figures.frames_shown);
+  byId("snapshot").href = `/snapshot.png?stream=${streams.watched}`;
   for (const element of document.querySelectorAll("[data-figure]")) {
     const name = element.dataset.figure;
     const known = figures[name] !== undefined;
@@ -62,18 +69,21 @@ const show = (figures) => {
     : "";
   const { packets_lost: lost, packets_received: got } = figures;
   byId("loss").textContent = lost === undefined ? "–" : number(lost) + share(lost, lost + got);
+  const { clock_uncertainty_ms: uncertainty } = figures;
+  byId("uncertainty").textContent = uncertainty === undefined ? "" : ` ± ${number(uncertainty, 1)}`;
   byId("gone").textContent = `${form("", figures.frames_lost)}, ${form("", figures.frames_dropped)}`;
   for (const plot of plots) plot.add(middle(figures[plot.name]));
 };
 
-const showStreams = ({ streams }) => {
-  byId("streams").replaceChildren(...streams.map((stream) => {
-    const item = document.createElement("li");
-    const parts = [stream.state, stream.source_size, stream.scale && `scale ${stream.scale}`,
-      stream.bits && `${stream.bits} bits`, stream.engine];
-    item.textContent = `${stream.id}: ${parts.filter(Boolean).join(" · ")}`;
-    return item;
-  }));
+// Everything on the page is of the stream that is watched.
+const ofWatched = (figures) => ({ ...figures, ...figures.streams?.[streams.watched] });
+const recordingPath = () => `/api/recording?stream=${streams.watched}`;
+
+const watchAnother = () => {
+  player.watchStream(streams.watched);
+  for (const image of previews) if (image.src) start(image);
+  for (const plot of plots) plot.clear();
+  poll();
 };
 
 const complain = (text) => { byId("message").textContent = text; };
@@ -116,7 +126,7 @@ const showRecording = ({ recording, file }) => {
 record.addEventListener("click", async () => {
   const on = record.getAttribute("aria-pressed") !== "true";
   try {
-    showRecording(await put("/api/recording", { recording: on }));
+    showRecording(await put(recordingPath(), { recording: on }));
   } catch { complain("The viewer does not answer"); }
 });
 
@@ -137,10 +147,11 @@ byId("full").addEventListener("click", () => {
 
 const poll = async () => {
   try {
-    const paths = ["/figures.json", "/api/streams", "/api/fidelity", "/api/recording"];
-    const [figures, streams, now, recording] = await Promise.all(paths.map(getJson));
-    show(figures);
-    showStreams(streams);
+    const list = (await getJson("/api/streams")).streams;
+    streams.show(list);
+    const paths = ["/figures.json", "/api/fidelity", recordingPath()];
+    const [figures, now, recording] = await Promise.all(paths.map(getJson));
+    show(ofWatched(figures));
     showFidelity(now);
     showRecording(recording);
     restartBroken();

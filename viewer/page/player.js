@@ -8,9 +8,11 @@ const STALLED_MS = 5000; // no picture, although they are shown
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 export class Player {
-  // `fallback` is the image of the JPEGs; `onWay` hears how the pictures come now.
-  constructor(video, fallback, onWay) {
-    Object.assign(this, { video, fallback, onWay, connection: null, session: null, plays: false });
+  // `fallback` is the image of the JPEGs, `stream` the number of the stream; `onWay` hears how the
+  // pictures come now.
+  constructor(video, fallback, stream, onWay) {
+    Object.assign(this, { video, fallback, stream, onWay, connection: null, session: null, plays: false });
+    this.expectChange();
     video.addEventListener("playing", () => this.switchTo(true));
     fallback.addEventListener("error", () => { fallback.dataset.failed = "yes"; });
     fallback.addEventListener("load", () => { fallback.dataset.failed = ""; });
@@ -28,8 +30,19 @@ export class Player {
       }
       this.leave();
       this.switchTo(false);
-      await sleep(AGAIN_MS);
+      await Promise.race([sleep(AGAIN_MS), this.changed]);
+      this.expectChange();
     }
+  }
+
+  // Another stream, from now on.
+  watchStream(stream) {
+    this.stream = stream;
+    this.change();
+  }
+
+  expectChange() {
+    this.changed = new Promise((resolve) => { this.change = resolve; });
   }
 
   // One session, until its end.
@@ -52,7 +65,7 @@ export class Player {
     connection.addTransceiver("video", { direction: "recvonly" });
     await connection.setLocalDescription();
     await this.gathered(connection);
-    const response = await fetch("/whep", {
+    const response = await fetch(`/whep?stream=${this.stream}`, {
       method: "POST",
       headers: { "Content-Type": "application/sdp" },
       body: connection.localDescription.sdp,
@@ -60,14 +73,14 @@ export class Player {
     if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`);
     this.session = response.headers.get("Location");
     await connection.setRemoteDescription({ type: "answer", sdp: await response.text() });
-    await Promise.race([over, this.look()]);
+    await Promise.race([over, this.look(connection), this.changed]);
   }
 
   // Ends when pictures that are shown do not come this way.
-  async look() {
+  async look(connection) {
     let last = { frames: 0, at: performance.now(), shown: this.shown };
     let patience = PATIENCE_MS;
-    for (;;) {
+    while (connection === this.connection) {
       await sleep(500);
       const frames = this.video.getVideoPlaybackQuality().totalVideoFrames;
       const now = performance.now();
@@ -97,24 +110,28 @@ export class Player {
   }
 
   leave() {
-    if (this.session) fetch(this.session, { method: "DELETE", keepalive: true }).catch(() => {});
-    this.connection?.close();
+    const { session, connection } = this;
     this.session = null;
     this.connection = null;
+    const close = () => connection?.close();
+    if (session) fetch(session, { method: "DELETE", keepalive: true }).then(close, close);
+    else close();
   }
 
   switchTo(plays) {
+    const keeps = !plays && !this.plays && this.fallbackStream === this.stream;
     this.plays = plays;
     this.video.hidden = !plays;
     this.fallback.hidden = plays;
     if (plays) this.fallback.removeAttribute("src");
-    else this.startFallback();
+    else if (!keeps) this.startFallback();
     this.onWay(plays ? "WebRTC" : "JPEG");
   }
 
   startFallback() {
+    this.fallbackStream = this.stream;
     this.fallback.dataset.failed = "";
-    this.fallback.src = `/restored.mjpeg?${Date.now()}`;
+    this.fallback.src = `/restored.mjpeg?stream=${this.stream}&${Date.now()}`;
   }
 
   // The picture's size, once there is one.

@@ -25,6 +25,10 @@ export class Plot {
     figure.append(svg);
   }
 
+  clear() {
+    this.values = [];
+  }
+
   add(value) {
     const usable = typeof value === "number" && value >= 0;
     this.values.push(usable ? value : null);

@@ -131,6 +131,11 @@ class Canvas:
         kept = [np.ascontiguousarray(plane) for plane in planes.channels]
         sdl2.SDL_UpdateYUVTexture(self._texture, None, *_pointers(kept))
 
+    def clear(self) -> None:
+        """No picture to draw, until the next."""
+        self._drop_texture()
+        self._texture_size = None
+
     def draw(self, top: Sequence[str], bottom: Sequence[str]) -> None:
         """Show the picture, and lines of text over its upper and its lower edge."""
         sdl2.SDL_SetRenderDrawColor(self._renderer, 0, 0, 0, 255)

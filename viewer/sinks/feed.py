@@ -29,6 +29,11 @@ class Feed:
         """The last picture, for a snapshot."""
         return self._newest
 
+    def still(self) -> bytes | None:
+        """The last picture as JPEG; called from any thread."""
+        newest = self._newest
+        return None if newest is None else self._encode(newest)
+
     def put(self, planes: Planes) -> None:
         """The next picture; called from one thread."""
         self._newest = planes

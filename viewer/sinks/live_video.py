@@ -38,6 +38,7 @@ class LiveVideo:
         self._key_wanted = threading.Event()
         self._handover: deque[av.Packet[Any]] = deque()
         self._tracks: set[LiveTrack] = set()
+        self.begun = asyncio.Event()  # there was a picture
 
     def watch(self) -> LiveTrack:
         """The track of one more watcher, from an IDR on; called on the event loop."""
@@ -52,6 +53,8 @@ class LiveVideo:
         self._key_wanted.set()
 
     def show(self, value: Shown) -> None:
+        if not self.begun.is_set() and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.begun.set)
         if not self._tracks:
             self._encoder = None
             return

@@ -18,12 +18,18 @@ class RecordSwitch:
     name = Record.name
     capacity = Record.capacity
 
-    def __init__(self, open_record: Callable[[], Record] | None, *, on: bool = False) -> None:
-        """Raises UsageError when it is to be `on` and the file cannot be made."""
+    def __init__(
+        self, open_record: Callable[[], Record] | None, *, on: bool = False, later: bool = False
+    ) -> None:
+        """`on`: at once, or `later`, when the first picture comes.
+
+        Raises UsageError when it is to be on at once and the file cannot be made.
+        """
         self._open_record = open_record
         self._lock = threading.Lock()
         self._record: Record | None = None
-        if on:
+        self._starts_later = on and later
+        if on and not later:
             self.start()
 
     @property
@@ -49,11 +55,15 @@ class RecordSwitch:
     def stop(self) -> None:
         """Finishes the file under way."""
         with self._lock:
+            self._starts_later = False
             record, self._record = self._record, None
             if record is not None:
                 record.close()
 
     def show(self, value: Shown) -> None:
+        if self._starts_later:
+            self._starts_later = False
+            self.start()
         with self._lock:
             if self._record is not None:
                 self._record.show(value)

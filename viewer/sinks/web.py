@@ -1,11 +1,12 @@
 """The page: restored video, latent preview, live figures and snapshots over HTTP.
 
-    /               the page            /figures.json, /metrics   live figures
-    /restored.mjpeg restored video      /preview.mjpeg            the latent as it travels
+    /               the page            /figures.json, /metrics      live figures
+    /restored.mjpeg restored video      /preview.mjpeg, /preview.jpg the latent as it travels
     /snapshot.png   the newest picture
 
-and what `viewer.sinks.whep` and `viewer.sinks.web_api` add. With a token every request needs it:
-`Authorization: Bearer TOKEN`, or once `/?token=TOKEN`, which leaves a cookie.
+each of stream 0 or of `?stream=N`, and what `viewer.sinks.whep` and `viewer.sinks.web_api` add.
+With a token every request needs it: `Authorization: Bearer TOKEN`, or once `/?token=TOKEN`, which
+leaves a cookie.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from daemon.figures import Figures
 from daemon.figures_server import routes as figure_routes
 from link.sdp import SDP_MAX_BYTES
 from viewer.address import EVERYWHERE, Address
-from viewer.picture import Shown
+from viewer.sinks.channel import Channel, channel_of
 from viewer.sinks.feed import Feed
 from viewer.sinks.page_door import SECURITY_HEADERS, PageDoor
 from viewer.sinks.still import encode_png
@@ -33,13 +34,11 @@ BODY_MAX_BYTES = SDP_MAX_BYTES  # nothing larger is ever sent to the page
 
 
 class WebPage:
-    """The sink of the page; start it on the event loop before pictures come."""
-
-    name = "web"
-    capacity = 1
+    """The server of the page; start it on the event loop before pictures come."""
 
     def __init__(
         self,
+        channels: Sequence[Channel],
         figures: Figures,
         token: str | None,
         *,
@@ -47,7 +46,7 @@ class WebPage:
         more: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         """`more` are routes of others, behind the same door."""
-        self._restored, self._preview = Feed(), Feed()
+        self._channels = channels
         self._door = PageDoor(token)
         self._app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._door.guard])
         self._app.add_routes(more)
@@ -57,6 +56,7 @@ class WebPage:
                 web.get("/", self._index),
                 web.get("/restored.mjpeg", self._restored_stream),
                 web.get("/preview.mjpeg", self._preview_stream),
+                web.get("/preview.jpg", self._preview_still),
                 web.get("/snapshot.png", self._snapshot),
                 web.get("/page/{name}", self._part),
             ]
@@ -64,13 +64,6 @@ class WebPage:
         self._runner = web.AppRunner(
             self._app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
         )
-
-    def show(self, value: Shown) -> None:
-        self._restored.put(value.frame.planes)
-        self._preview.put(value.decoded.latent.planes)
-
-    def close(self) -> None:
-        """Nothing is held back; `stop` ends the server."""
 
     async def start(self, address: Address) -> str:
         """Serve, and the URL to open. Raises UsageError when the port is taken."""
@@ -89,8 +82,8 @@ class WebPage:
 
     async def stop(self) -> None:
         """Send every browser home and stop listening."""
-        self._restored.close()
-        self._preview.close()
+        for channel in self._channels:
+            channel.feeds.stop()
         await self._runner.cleanup()
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
@@ -105,19 +98,22 @@ class WebPage:
         return web.FileResponse(part)
 
     async def _snapshot(self, request: web.Request) -> web.StreamResponse:
-        planes = self._restored.newest
+        planes = channel_of(request, self._channels).feeds.restored.newest
         if planes is None:
             raise web.HTTPNotFound(text="No picture yet\n")
-        png = await asyncio.to_thread(encode_png, planes)
-        return web.Response(
-            body=png, content_type="image/png", headers={"Cache-Control": "no-store"}
-        )
+        return _picture(await asyncio.to_thread(encode_png, planes), "image/png")
+
+    async def _preview_still(self, request: web.Request) -> web.StreamResponse:
+        jpeg = await asyncio.to_thread(channel_of(request, self._channels).feeds.preview.still)
+        if jpeg is None:
+            raise web.HTTPNotFound(text="No picture yet\n")
+        return _picture(jpeg, "image/jpeg")
 
     async def _restored_stream(self, request: web.Request) -> web.StreamResponse:
-        return await self._stream(request, self._restored)
+        return await self._stream(request, channel_of(request, self._channels).feeds.restored)
 
     async def _preview_stream(self, request: web.Request) -> web.StreamResponse:
-        return await self._stream(request, self._preview)
+        return await self._stream(request, channel_of(request, self._channels).feeds.preview)
 
     async def _stream(self, request: web.Request, feed: Feed) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", **SECURITY_HEADERS})
@@ -132,3 +128,7 @@ class WebPage:
         except ConnectionError:
             pass  # the browser left
         return response
+
+
+def _picture(body: bytes, content_type: str) -> web.Response:
+    return web.Response(body=body, content_type=content_type, headers={"Cache-Control": "no-store"})

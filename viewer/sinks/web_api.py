@@ -1,8 +1,8 @@
 """What the page can do, for programs too; `viewer/page/openapi.json` describes it.
 
-GET      /api/streams    what is received
-GET, PUT /api/fidelity   {"fidelity": 0..1}, of the running restorer
-GET, PUT /api/recording  {"recording": true or false}
+GET      /api/streams             what is received
+GET, PUT /api/fidelity            {"fidelity": 0..1}, of the running restorers
+GET, PUT /api/recording?stream=N  {"recording": true or false}
 GET      /openapi.json
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -22,12 +23,13 @@ from daemon.persistence import WRITE_ERRORS
 from link.request_body import read_body
 from link.whip_door import refusal
 from viewer.restorers import Restorers
-from viewer.sinks.record_switch import RecordSwitch
+from viewer.sinks.channel import Channel, channel_of
 
 DESCRIPTION = Path(__file__).parent.parent / "page" / "openapi.json"
 JSON_TYPE = "application/json"
-STREAM_ID = "0"  # of the one stream that this viewer takes
-STREAM_FIGURES = ("source_size", "scale", "bits", "qp", "engine", "fps", "bits_per_s")
+STREAM_FIGURES = (
+    "peer", "source_size", "scale", "bits", "qp", "engine", "fps", "bits_per_s",
+)  # fmt: skip
 NO_PLACE = (
     "The page may not record: start denc-view with --recordings FOLDER or --record FILE.mkv, "
     "or give the page a token\n"
@@ -39,10 +41,10 @@ _log = logging.getLogger(__name__)
 class WebApi:
     """Handlers of the event loop; what the disk may hold up runs in a thread."""
 
-    def __init__(self, figures: Figures, restorers: Restorers, recording: RecordSwitch) -> None:
+    def __init__(self, channels: Sequence[Channel], figures: Figures, restorers: Restorers) -> None:
+        self._channels = channels
         self._figures = figures
         self._restorers = restorers
-        self._recording = recording
         self.routes = [
             web.get("/api/streams", self._streams),
             web.get("/api/fidelity", self._fidelity),
@@ -53,10 +55,13 @@ class WebApi:
         ]
 
     async def _streams(self, request: web.Request) -> web.Response:
-        figures = self._figures.snapshot()
-        stream = {name: figures[name] for name in STREAM_FIGURES if name in figures}
-        stream |= {"id": STREAM_ID, "state": figures.get("state", "starting")}
-        return _json({"streams": [stream]})
+        streams = []
+        for number, channel in enumerate(self._channels):
+            figures = channel.figures.snapshot()
+            stream = {name: figures[name] for name in STREAM_FIGURES if name in figures}
+            stream |= {"id": str(number), "state": figures.get("state", "starting")}
+            streams.append(stream)
+        return _json({"streams": streams})
 
     async def _fidelity(self, request: web.Request) -> web.Response:
         return _json({"fidelity": self._restorers.fidelity})
@@ -70,7 +75,7 @@ class WebApi:
         return await self._fidelity(request)
 
     async def _recording_state(self, request: web.Request) -> web.Response:
-        recording = self._recording
+        recording = channel_of(request, self._channels).recording
         return _json(
             {
                 "available": recording.is_available,
@@ -80,13 +85,14 @@ class WebApi:
         )
 
     async def _set_recording(self, request: web.Request) -> web.Response:
+        recording = channel_of(request, self._channels).recording
         value = await _only_value(request, "recording")
         if not isinstance(value, bool):
             raise refusal(web.HTTPBadRequest, "recording must be true or false\n")
-        if value and not self._recording.is_available:
+        if value and not recording.is_available:
             raise refusal(web.HTTPConflict, NO_PLACE)
         try:
-            await asyncio.to_thread(self._recording.start if value else self._recording.stop)
+            await asyncio.to_thread(recording.start if value else recording.stop)
         except (UsageError, *WRITE_ERRORS) as error:
             raise refusal(web.HTTPConflict, f"{error}\n") from error
         event(_log, "recording" if value else "recording stopped", asked_by=request.remote)

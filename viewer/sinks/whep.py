@@ -1,10 +1,11 @@
 """A WHEP endpoint (draft-ietf-wish-whep-02): the restored video to browsers and other players.
 
-    POST   /whep        201 answer, Location, Accept-Post | 400 403 413 415 422 503
+    POST   /whep        201 answer, Location, Accept-Post | 400 403 404 413 415 422 503
     DELETE /whep/SECRET 200                               | 403 404
 
 Players give all their candidates in the offer; trickling and ICE restart (PATCH) get 405, as
-section 4.3 allows. The door of the page decides who may come (`viewer.sinks.page_door`).
+section 4.3 allows. `?stream=N` asks for another stream than the first. The door of the page decides
+who may come (`viewer.sinks.page_door`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from link.ice_servers import IceServer
 from link.request_body import read_body
 from link.whip_door import refusal
 from link.whip_exchange import SDP_TYPE
+from viewer.sinks.channel import Channel, channel_of
 from viewer.sinks.live_peer import LivePeer
-from viewer.sinks.live_video import LiveVideo
 
 PATH = "/whep"
 MAX_SESSIONS = 4  # each costs the event loop some 20 us a packet
@@ -33,10 +34,10 @@ _log = logging.getLogger(__name__)
 
 
 class Whep:
-    """Sessions of the live video, so many at once."""
+    """Sessions of the live videos, so many at once."""
 
-    def __init__(self, video: LiveVideo, ice_servers: Sequence[IceServer]) -> None:
-        self._video = video
+    def __init__(self, channels: Sequence[Channel], ice_servers: Sequence[IceServer]) -> None:
+        self._channels = channels
         self._ice_servers = ice_servers
         self._sessions: dict[str, LivePeer] = {}
         self._serving: set[asyncio.Task[None]] = set()
@@ -52,6 +53,7 @@ class Whep:
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _post(self, request: web.Request) -> web.Response:
+        video = channel_of(request, self._channels).video
         offer = await read_body(request, SDP_TYPE)
         if not offer.startswith("v=0"):
             raise refusal(web.HTTPBadRequest, "This is no SDP\n")
@@ -62,7 +64,7 @@ class Whep:
                 {"Retry-After": str(RETRY_AFTER_S)},
             )
         secret = secrets.token_urlsafe(16)
-        peer = self._sessions[secret] = LivePeer(self._video, self._ice_servers)
+        peer = self._sessions[secret] = LivePeer(video, self._ice_servers)
         try:
             answer = await peer.answer(offer, request.remote or "127.0.0.1")
         except BaseException as error:

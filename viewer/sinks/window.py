@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,7 @@ FIDELITY_STEP = 0.1
 QUIT = ("q", "escape", CLOSE)
 STEPS = {"right": 1, "up": 1, "left": -1, "down": -1}
 KEYS = "f full screen, i figures, s snapshot, arrows fidelity, q quit"
+KEYS_OF_SEVERAL = "tab next stream, " + KEYS
 
 _log = logging.getLogger(__name__)
 
@@ -49,34 +50,39 @@ class Window:
 
     def __init__(
         self,
-        figures: Figures,
+        streams: Sequence[Figures],
         knob: Fidelity,
         quit_: Callable[[], None],
         broke: Callable[[BaseException], None],
         folder: Path,
     ) -> None:
-        """`quit_` is called when the user has seen enough, `broke` when the window cannot go on;
-        snapshots go to `folder`.
+        """`streams` are the figures of each; `quit_` is called when the user has seen enough,
+        `broke` when the window cannot go on; snapshots go to `folder`.
 
         Raises UsageError where no window can be opened.
         """
-        self._figures = figures
+        self._streams = streams
+        self._watched = 0  # the stream
         self._knob = knob
         self._quit = quit_
         self._broke = broke
         self._folder = folder
-        self._newest: Planes | None = None
+        self._newest: dict[int, Planes] = {}  # by stream
         self._drawn: Planes | None = None
+        self._is_sized = False  # as the first picture is
         self._with_figures = False
-        self._note, self._note_until_s = KEYS, time.monotonic() + 2 * NOTE_S
+        self._note = KEYS if len(streams) == 1 else KEYS_OF_SEVERAL
+        self._note_until_s = time.monotonic() + 2 * NOTE_S
         self._closing = threading.Event()
         self._opened: Future[Canvas] = Future()
         self._stage = Stage("window", self._run, self._failed)
         self._canvas = self._opened.result(OPEN_TIMEOUT_S)
 
     def show(self, value: Shown) -> None:
-        self._newest = value.frame.planes
-        self._canvas.poke()
+        place = value.decoded.place
+        self._newest[place] = value.frame.planes
+        if place == self._watched:
+            self._canvas.poke()
 
     def close(self) -> None:
         if not self._closing.is_set():
@@ -113,6 +119,8 @@ class Window:
             self._with_figures = not self._with_figures
         elif key == "s":
             self._snapshot()
+        elif key == "\t" and len(self._streams) > 1:
+            self._watch((self._watched + 1) % len(self._streams), canvas)
         elif key in STEPS:
             wanted = self._knob.fidelity + STEPS[key] * FIDELITY_STEP
             self._knob.set_fidelity(round(min(1.0, max(0.0, wanted)), 3))
@@ -120,14 +128,22 @@ class Window:
                 f"fidelity {self._knob.fidelity:.1f}: 0 closest to the source, 1 best looking"
             )
 
+    def _watch(self, stream: int, canvas: Canvas) -> None:
+        self._watched = stream
+        self._drawn = None
+        canvas.clear()
+        name = self._streams[stream].snapshot().get("peer", "nobody yet")
+        self._tell(f"stream {stream}, the last is {len(self._streams) - 1}: {name}")
+
     def _draw(self, canvas: Canvas) -> None:
-        newest = self._newest
+        newest = self._newest.get(self._watched)
         if newest is not None and newest is not self._drawn:
-            if self._drawn is None:
+            if not self._is_sized:
                 canvas.resize_for(newest.width, newest.height)
+                self._is_sized = True
             canvas.put(newest)
             self._drawn = newest
-        figures = self._figures.snapshot()
+        figures = self._streams[self._watched].snapshot()
         note = self._note if time.monotonic() < self._note_until_s else ""
         canvas.draw(
             figure_lines(figures) if self._with_figures else [],

@@ -9,7 +9,13 @@ from tests.fuzz.loop import event_loop
 from tests.fuzz.on.http import ask, serving
 from tests.fuzz.on.signalling import TOKEN
 from tests.fuzz.target import Form, Run, Target
+from viewer.restorers import Restorers
+from viewer.sinks.channel import Channel
+from viewer.sinks.live_video import LiveVideo
+from viewer.sinks.record_switch import RecordSwitch
 from viewer.sinks.web import WebPage
+from viewer.sinks.web_api import WebApi
+from viewer.sinks.whep import Whep
 
 
 @contextmanager
@@ -17,7 +23,11 @@ def _page() -> Iterator[Run]:
     with event_loop() as loop:
 
         async def started() -> tuple[WebPage, AbstractAsyncContextManager[Path], Path]:
-            page = WebPage(Figures(), TOKEN, prefix="denc_view")
+            figures = Figures()
+            channels = [Channel(Figures(), RecordSwitch(None), LiveVideo(figures)) for _ in "01"]
+            api = WebApi(channels, figures, Restorers("plain", threads=1))
+            routes = [*api.routes, *Whep(channels, ()).routes]
+            page = WebPage(channels, figures, TOKEN, prefix="denc_view", more=routes)
             served = serving(page._app)
             return page, served, await served.__aenter__()
 
