@@ -118,7 +118,7 @@ async def run_both(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     camera, figures, port = Camera(), Figures(), free_port()
     SEEN.clear()
     monkeypatch.setattr(streamer.app, "open_source", lambda *_, **__: camera)
-    monkeypatch.setattr("viewer.pipeline.FrameLog", Eye)
+    monkeypatch.setattr("viewer.place.FrameLog", Eye)
     monkeypatch.setattr(viewer.app, "Figures", lambda: figures)
     here = f"127.0.0.1:{port}"
     network = next(name for name in engine_names() if name != AUTO)
