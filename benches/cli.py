@@ -22,7 +22,6 @@ BENCHES = {
     "quality": "quality per bit beside x265, SVT-AV1 and VP9, as results.json and report.html",
     "speed": "time per stage, frames/s and memory on this machine, beside x265",
     "buffer": "restoring in batches, apart from decoding or not; and ten times too slow",
-    "soak": "both daemons for ten minutes: memory and latency stay flat",
     "ablate": "what each of the three compressions gives",
 }
 OURS = ("benches", "daemon", "engines", "link", "streamer", "viewer")  # never what is missing

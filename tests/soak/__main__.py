@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,10 +19,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benches import BenchError
+from tests.net.peers import Stream
 from tests.soak.plot import plot
 from tests.soak.reconnects import KINDS, reconnect_often
 from tests.soak.report import Result, write_report
-from tests.soak.steady import soak
+from tests.soak.steady import STREAM, soak
 
 SECONDS_MIN = 10.0
 
@@ -36,10 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--reconnects", type=int, default=0, metavar="N", help="instead: N of each kind"
     )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="default: all")
+    parser.add_argument("--size", default=STREAM.size, help="default: %(default)s")
+    parser.add_argument("--fps", type=float, default=STREAM.fps, help="default: %(default)g")
     parser.add_argument("--engine", default="auto", help="of both ends (default: auto)")
     parser.add_argument("--out", type=Path, default=Path("runs/soak"), help="default: runs/soak")
     parser.add_argument("--seed", type=int, default=1, help="of the link's chance (default: 1)")
     arguments = parser.parse_args(argv)
+    if re.fullmatch(r"[1-9]\d{1,3}x[1-9]\d{1,3}", arguments.size) is None:
+        parser.error("--size takes WxH, such as 320x180")
     if arguments.seconds < SECONDS_MIN or arguments.reconnects < 0:
         parser.error(f"--seconds takes {SECONDS_MIN:g} or more, --reconnects 1 or more")
     try:
@@ -72,8 +78,10 @@ async def _run(name: str, arguments: argparse.Namespace, tell: Callable[[float],
     if arguments.reconnects:
         times = arguments.reconnects
         return await reconnect_often(name, times, folder, engine=engine, seed=seed, tell=tell)
+    width, height = map(int, arguments.size.split("x"))
+    stream = Stream(width, height, arguments.fps)
     seconds, loss = arguments.seconds, arguments.loss
-    return await soak(seconds, loss, folder, engine=engine, seed=seed, tell=tell)
+    return await soak(seconds, loss, folder, stream=stream, engine=engine, seed=seed, tell=tell)
 
 
 def _advance(bar: tqdm, done: float) -> None:

@@ -29,12 +29,19 @@ class Sample:
 
 
 async def look(port: int, at: float) -> Sample | None:
-    """None: it does not answer, since it is being started or ended."""
+    """None where there are no figures."""
+    figures = await figures_of(port)
+    return None if figures is None else parse(figures, at)
+
+
+async def figures_of(port: int) -> Mapping[str, Any] | None:
+    """Of an end. None: it does not answer, since it is being started or ended."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     url = f"http://{LOCALHOST}:{port}/figures.json"
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as reply:
-            return parse(await reply.json(), at)
+            figures: Mapping[str, Any] = await reply.json()
+            return figures
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
         return None
 

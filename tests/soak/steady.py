@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.net.ends import STREAMER, VIEWER, Reconnect, darken, running
 from tests.net.matrix import BASE
 from tests.net.peers import DencPeer, Stream
 from tests.soak.report import Result
-from tests.soak.sample import Sample, look
+from tests.soak.sample import Sample, figures_of, parse
 from tests.soak.verdict import HOUR_S, MEMORY_MIB_PER_HOUR, Line, of_growth, of_reconnects
+from viewer.latency import STAGE_FIGURES
 
 STREAM = Stream(192, 112)
+STAGES = (*STAGE_FIGURES, "sink_ms")
 BITRATE_BPS = 300_000
 SAMPLES = 720  # of a run, at most one in a second
 WARM_UP_MAX_S = RECONNECT_EVERY_MAX_S = HOUR_S
@@ -26,6 +29,7 @@ async def soak(
     loss_percent: float,
     folder: Path,
     *,
+    stream: Stream,
     engine: str,
     seed: int,
     tell: Callable[[float], object],
@@ -38,16 +42,18 @@ async def soak(
     samples: dict[str, list[Sample]] = {STREAMER: [], VIEWER: []}
     reconnects: list[Reconnect] = []
     error = ""
+    newest: dict[str, Mapping[str, Any]] = {}
     peer = DencPeer(engine=engine)
     async with running(
-        folder, knobs, peer=peer, stream=STREAM, bitrate_bps=BITRATE_BPS, seed=seed
+        folder, knobs, peer=peer, stream=stream, bitrate_bps=BITRATE_BPS, seed=seed
     ) as (ends, link):
         begin = told = time.monotonic()
         next_reconnect_s = every_s
         while not error and (at := time.monotonic() - begin) < seconds:
             for end, port in ends.figures_ports.items():
-                if (sample := await look(port, at)) is not None:
-                    samples[end].append(sample)
+                if (figures := await figures_of(port)) is not None:
+                    newest[end] = figures
+                    samples[end].append(parse(figures, at))
             if at >= next_reconnect_s:
                 reconnects.append(await darken(ends, link, knobs))
                 next_reconnect_s += every_s
@@ -58,10 +64,11 @@ async def soak(
     lines = of_growth(samples, warm_up_s, HOUR_S, MEMORY_MIB_PER_HOUR, "an hour")
     lines += of_reconnects(reconnects)
     lines += _pictures(samples[VIEWER])
+    lines += stage_lines(newest.get(VIEWER, {}))
     return Result(
         "soak",
         f"{seconds / HOUR_S:.2f} h, {loss_percent:g}% of loss both ways, round trip 100 ms, "
-        f"{STREAM.size} at {STREAM.fps:g} frames/s, engine {engine}; {len(reconnects)} reconnects.",
+        f"{stream.size} at {stream.fps:g} frames/s, engine {engine}; {len(reconnects)} reconnects.",
         "s",
         warm_up_s,
         samples,
@@ -83,3 +90,10 @@ def _pictures(samples: list[Sample]) -> list[Line]:
         Line("pictures shown", "", f"{last.frames}, {rate:.1f} a second", ""),
         Line("latency p95 at first, at last", "", told, ""),
     ]
+
+
+def stage_lines(figures: Mapping[str, Any]) -> list[Line]:
+    """Where the time of a picture went, in the last minute."""
+    times = {name.removesuffix("_ms"): figures[name] for name in STAGES if name in figures}
+    told = [f"{name} {value['p50']:.1f} ({value['p95']:.1f})" for name, value in times.items()]
+    return [Line("ms of the last minute, p50 (p95)", "", ", ".join(told), "")] if told else []

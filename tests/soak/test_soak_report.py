@@ -13,6 +13,7 @@ from tests.soak.__main__ import main
 from tests.soak.plot import plot
 from tests.soak.report import Result, write_report
 from tests.soak.sample import Sample, parse
+from tests.soak.steady import stage_lines
 from tests.soak.verdict import MET, MISSED, OPEN, Line, of_growth, of_reconnects
 
 FIGURES = {
@@ -62,6 +63,13 @@ def test_figures_of_a_daemon_become_a_sample() -> None:
     assert parse(FIGURES, 5.0) == Sample(5.0, 100.0, 20, 10, 7, 250, 120)
 
 
+def test_where_the_time_goes_is_told() -> None:
+    figures = {"decode_ms": {"p50": 1.25, "p95": 2}, "sink_ms": {"p50": 0, "p95": 1}}
+    [line] = stage_lines(figures)
+    assert line.result == "decode 1.2 (2.0), sink 0.0 (1.0)"
+    assert stage_lines({}) == []
+
+
 def test_the_report_is_written_with_its_plot(tmp_path: Path) -> None:
     lines = [Line("memory", "<= 1", "0", MET)]
     back = [Reconnect("dark", 2.0, math.inf)]
@@ -74,7 +82,7 @@ def test_the_report_is_written_with_its_plot(tmp_path: Path) -> None:
     assert (tmp_path / "soak.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("arguments", [["--seconds", "1"], ["--kinds", "sun"]])
+@pytest.mark.parametrize("arguments", [["--seconds", "1"], ["--kinds", "sun"], ["--size", "big"]])
 def test_a_command_line_without_sense_ends_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
