@@ -17,6 +17,7 @@ import math
 
 BITS_PER_QP = 0.14  # r, measured on training videos: 5 QPs halve the bits
 PAY_BACK_S = 1.0  # time in which a debt is paid
+DEBT_MAX_S = 1.0  # that it may become because the rate falls
 CREDIT_S = 0.25  # of the rate may be saved up at the most
 SPEND_RANGE = (0.35, 1.6)  # of the rate, while a debt is paid or savings are spent
 FOLLOW = 0.3  # of what a picture tells goes into c
@@ -52,9 +53,12 @@ class RateControl:
         self._free = False  # to move up by more than a step
 
     def set_bitrate(self, bitrate_bps: float) -> None:
-        """From the next picture on. A debt stays the same in bits."""
+        """From the next picture on. A debt stays the same in bits, unless that stopped pictures for
+        longer than `DEBT_MAX_S`: a path that fell so far has carried or lost those bits by then."""
         self._free = self._free or bitrate_bps < self._bitrate_bps
+        kept_s = max(DEBT_MAX_S, self._debt / self._bitrate_bps)
         self._bitrate_bps = bitrate_bps
+        self._debt = min(self._debt, kept_s * bitrate_bps)
 
     def debt_s(self, now_us: int) -> float:
         """Seconds of the rate that pictures so far took too much; below 0: saved."""

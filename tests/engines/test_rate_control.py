@@ -85,6 +85,23 @@ def test_a_known_irap_is_held_to_its_share() -> None:
     assert expected <= 1.02 * IRAP_SHARE_S * RATE
 
 
+def test_a_rate_that_falls_far_stops_pictures_for_a_second_at_most() -> None:
+    rate = control(10 * RATE)
+    rate.coded(-1, 0.0, 2 * RATE, 0)
+    assert rate.debt_s(0) == pytest.approx(0.2)
+    for bitrate_bps in (3 * RATE, RATE, RATE / 3, RATE / 10):
+        rate.set_bitrate(bitrate_bps)
+    assert rate.debt_s(0) == pytest.approx(1.0)
+
+
+def test_a_debt_of_one_rate_is_paid_in_full() -> None:
+    rate = control()
+    rate.coded(-1, 0.0, 3 * RATE, 0)
+    for _ in range(25):
+        rate.set_bitrate(RATE)
+    assert rate.debt_s(0) == pytest.approx(3.0)
+
+
 def moving(number: int, width: int = 320, height: int = 192) -> Planes:
     rows, columns = np.mgrid[:height, :width]
     wave = 60 * np.sin((columns + 3.3 * number) / 9) * np.cos((rows - 2.2 * number) / 7)
