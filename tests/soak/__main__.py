@@ -75,11 +75,13 @@ async def _run_all(arguments: argparse.Namespace) -> list[Result]:
 
 async def _run(name: str, arguments: argparse.Namespace, tell: Callable[[float], None]) -> Result:
     folder, engine, seed = arguments.out / "logs" / name, arguments.engine, arguments.seed
-    if arguments.reconnects:
-        times = arguments.reconnects
-        return await reconnect_often(name, times, folder, engine=engine, seed=seed, tell=tell)
     width, height = map(int, arguments.size.split("x"))
     stream = Stream(width, height, arguments.fps)
+    if arguments.reconnects:
+        times = arguments.reconnects
+        return await reconnect_often(
+            name, times, folder, stream=stream, engine=engine, seed=seed, tell=tell
+        )
     seconds, loss = arguments.seconds, arguments.loss
     return await soak(seconds, loss, folder, stream=stream, engine=engine, seed=seed, tell=tell)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.net.ends import DARK, STREAMER, VIEWER, Reconnect, darken, kill, running
 from tests.net.matrix import BASE
-from tests.net.peers import DencPeer
+from tests.net.peers import DencPeer, Stream
 from tests.soak.report import Result
 from tests.soak.sample import Sample, look
-from tests.soak.steady import BITRATE_BPS, STREAM
+from tests.soak.steady import BITRATE_BPS
 from tests.soak.verdict import MEMORY_MIB_PER_100, of_growth, of_reconnects
 
 KINDS = (STREAMER, VIEWER, DARK)
@@ -25,6 +25,7 @@ async def reconnect_often(
     times: int,
     folder: Path,
     *,
+    stream: Stream,
     engine: str,
     seed: int,
     tell: Callable[[float], object],
@@ -35,7 +36,7 @@ async def reconnect_often(
     error = ""
     peer = DencPeer(engine=engine)
     async with running(
-        folder, BASE, peer=peer, stream=STREAM, bitrate_bps=BITRATE_BPS, seed=seed
+        folder, BASE, peer=peer, stream=stream, bitrate_bps=BITRATE_BPS, seed=seed
     ) as (ends, link):
         for number in range(times + 1):
             await asyncio.sleep(SETTLE_S[kind])
