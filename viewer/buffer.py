@@ -142,9 +142,11 @@ class LatentBuffer:
         now_us, waiting = self._clock(), self._waiting()
         for lane in waiting:
             kind, dropped = _kind(lane.newest), 0
-            budget_us = self._budget_us
+            budget_us: float = self._budget_us
             if self._pace(kind).load > 1:
-                budget_us = min(budget_us, OVERLOADED_BUDGET_US)
+                others = [self._cost_us(_kind(other.oldest)) for other in waiting if other != lane]
+                turn_us = max(others, default=0.0)  # it could not be helped meanwhile
+                budget_us = min(budget_us, OVERLOADED_BUDGET_US + turn_us)
             each_us = self._cost_us(kind) * len(waiting)  # it is served in turn
             while len(lane) > 1 and (
                 now_us - lane.oldest.arrived_us > budget_us or len(lane) * each_us > budget_us

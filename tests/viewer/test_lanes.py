@@ -76,6 +76,14 @@ def test_a_stream_that_is_too_large_costs_only_itself_pictures(large_us: int) ->
     assert share > 0.8, "what the small stream leaves is the large one's"
 
 
+def test_a_stream_that_just_does_not_fit_beside_a_large_one_gets_its_half() -> None:
+    """As measured with `lite` on two cores: 320x180 beside 848x480."""
+    bench = Bench(by_size(333_000, 47_000))
+    bench.run(20, {0: SMALL, 1: LARGE}, every_us=80_000)
+    assert len(bench.latencies_us[0]) * 47_000 / bench.now_us > 0.4
+    assert max(bench.latencies_us[0][20:]) <= BUDGET_US + 2 * 47_000
+
+
 def test_two_streams_that_are_too_large_get_the_same() -> None:
     bench = Bench(by_size(80_000, 80_000))
     bench.run(20, {0: SMALL, 1: LARGE})
