@@ -22,14 +22,18 @@ FIT_MARGIN = 8  # samples on 1/2 of the source, where a tile's border is seen
 
 
 class StreamerGraph(nn.Module):
-    """Padded uint8 source planes to float latent planes, 0..255."""
+    """Padded uint8 source planes to float latent planes, 0..255.
+
+    Leaves out layers that the network's weights, as they are now, multiply by zero.
+    """
 
     def __init__(self, network: StreamerHalf, scale: int) -> None:
         super().__init__()
         self.network, self.scale = network, scale
+        self.reduction_only = network.encoder.is_reduction_only()
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor) -> PlaneTensors:
-        planes: PlaneTensors = self.network(y, u, v, self.scale)
+        planes: PlaneTensors = self.network(y, u, v, self.scale, reduction_only=self.reduction_only)
         return planes
 
 

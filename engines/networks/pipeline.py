@@ -33,8 +33,11 @@ class StreamerHalf(nn.Module):
         super().__init__()
         self.encoder = TinyAEEncoder(channels)
 
-    def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
-        luma, chroma_u, chroma_v = unfolded_planes(self.encoder(y, u, v))
+    def forward(
+        self, y: Tensor, u: Tensor, v: Tensor, scale: int, *, reduction_only: bool = False
+    ) -> PlaneTensors:
+        latent = self.encoder(y, u, v, reduction_only=reduction_only)
+        luma, chroma_u, chroma_v = unfolded_planes(latent)
         return (
             patch_downscale(luma, scale),
             patch_downscale(chroma_u, scale),

@@ -73,12 +73,20 @@ class TinyAEEncoder(nn.Module):
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.reduce = nn.Parameter(reduction_kernel(EMPHASIS))
 
-    def forward(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    def forward(self, y: Tensor, u: Tensor, v: Tensor, *, reduction_only: bool = False) -> Tensor:
+        """`reduction_only`: without the residual, where that is known to be zero."""
         chroma = torch.cat([u, v], dim=1)
-        features = F.relu(_strided(y, self.luma) + _strided(chroma, self.chroma))
-        residual = F.conv2d(features, self.head.weight * 255, _scaled(self.head.bias), padding=1)
         with torch.autocast(y.device.type, enabled=False):  # bf16 would cost half a level
-            return reduced_source(y.float(), chroma.float(), self.reduce) + residual
+            reduced = reduced_source(y.float(), chroma.float(), self.reduce)
+        return reduced if reduction_only else reduced + self._residual(y, chroma)
+
+    def is_reduction_only(self) -> bool:
+        """Whether its weights leave the residual at zero, as an untrained head does."""
+        return not any(bool(p.detach().any()) for p in self.head.parameters())
+
+    def _residual(self, y: Tensor, chroma: Tensor) -> Tensor:
+        features = F.relu(_strided(y, self.luma) + _strided(chroma, self.chroma))
+        return F.conv2d(features, self.head.weight * 255, _scaled(self.head.bias), padding=1)
 
 
 def _strided(planes: Tensor, layer: nn.Conv2d) -> Tensor:

@@ -20,7 +20,7 @@ from engines.frame import Planes, planes_from_video_frame, resized
 from engines.guide import GUIDE_SIZE
 from engines.latent import SCALES, Latent, latent_size, padded_size
 from engines.networks.downscale import patch_downscale
-from engines.networks.graphs import FIT_CONTRAST_MAX, raised
+from engines.networks.graphs import FIT_CONTRAST_MAX, StreamerGraph, raised
 from engines.networks.guidance import Guidance
 from engines.networks.pipeline import source_on_half, unfolded_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
@@ -92,6 +92,22 @@ def test_untrained_encoder_sends_the_lanczos_reduction_a_little_raised(scale: in
         np.abs(np.diff(p[inside].astype(float))).mean() for p in (area.y, lanczos.y, small[0])
     ]
     assert sharpness[0] < sharpness[1] < sharpness[2] < 1.2 * sharpness[1]
+
+
+def test_a_streamer_s_graph_leaves_out_what_comes_to_zero_and_nothing_else() -> None:
+    source, network = photograph(240, 192), build_streamer()
+    graph = StreamerGraph(network, 2)
+    with FlopCounterMode(display=False) as lean, torch.inference_mode():
+        sent = graph(*source)
+    with FlopCounterMode(display=False) as whole, torch.inference_mode():
+        expected = network(*source, 2)
+    assert all(torch.equal(a, b) for a, b in zip(sent, expected, strict=True))
+    assert lean.get_total_flops() < 0.7 * whole.get_total_flops()
+    with torch.no_grad():
+        network.encoder.head.weight[0, 0, 1, 1] = 0.01
+        learned = network(*source, 2)
+        assert not torch.equal(learned[0], expected[0])
+        assert torch.equal(StreamerGraph(network, 2)(*source)[0], learned[0])
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
