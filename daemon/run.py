@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 
+from daemon.allocator import keep_trimmed
 from daemon.errors import DaemonError
 from daemon.log import fail
 from engines.errors import EngineError, UnknownEngineError
@@ -54,4 +55,8 @@ async def _with_signals(main: Callable[[asyncio.Event], Coroutine[object, object
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    await task
+    trimming = asyncio.ensure_future(keep_trimmed())
+    try:
+        await task
+    finally:
+        trimming.cancel()

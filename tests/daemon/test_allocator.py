@@ -1,4 +1,4 @@
-"""The number of malloc's arenas, in a process of its own: it cannot be taken back."""
+"""malloc's arenas and what it gives back, in processes of their own: arenas stay as they are."""
 
 from __future__ import annotations
 
@@ -25,15 +25,42 @@ libc.malloc_info(0, out)
 libc.fflush(out)
 """
 
+HOLES = """
+from daemon.allocator import limit_arenas, trim
+from daemon.process import process_figures
+import asyncio
+
+async def resident():
+    return process_figures()["process_memory_bytes"] / (1 << 20)
+
+limit_arenas()
+blocks = [bytearray(50_000) for _ in range(2000)]  # 100 MB
+last = blocks[-1]
+blocks.clear()
+before = asyncio.run(resident())
+print(trim(), before - asyncio.run(resident()))
+"""
+
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc")
 @pytest.mark.parametrize("configured", [False, True])
 def test_threads_share_two_arenas_unless_configured_otherwise(configured: bool) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "MALLOC_ARENA_MAX"}
     environment |= {"MALLOC_ARENA_MAX": "3"} if configured else {}
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True,
+    printed = _printed(PROGRAM, environment)
+    assert printed.startswith(str(not configured))
+    assert printed.count("<heap nr=") <= (3 if configured else 2)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc")
+def test_a_heap_under_a_block_in_use_is_given_back() -> None:
+    trimmed, freed_mib = _printed(HOLES, dict(os.environ)).split()
+    assert trimmed == "True"
+    assert float(freed_mib) > 50
+
+
+def _printed(program: str, environment: dict[str, str]) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True,
         timeout=60, check=True,
-    )  # fmt: skip
-    assert ended.stdout.startswith(str(not configured))
-    assert ended.stdout.count("<heap nr=") <= (3 if configured else 2)
+    ).stdout  # fmt: skip

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from daemon import allocator
 from daemon.errors import RunError, UsageError
 from daemon.run import run
 from engines.errors import UnknownEngineError, WeightsError
@@ -61,3 +62,21 @@ def test_a_bug_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(main)
+
+
+def test_unused_memory_is_given_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = []
+
+    async def main(stop: asyncio.Event) -> None:
+        await asyncio.wait_for(stop.wait(), 10)
+
+    def trim() -> bool:
+        times.append(1)
+        if len(times) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    monkeypatch.setattr(allocator, "TRIM_INTERVAL_S", 0.01)
+    monkeypatch.setattr(allocator, "trim", trim)
+    assert run(main) == 0
+    assert len(times) >= 3
