@@ -7,7 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.networks.guidance import LUMA_PHASES
-from engines.networks.pipeline import PlaneTensors, StreamerHalf, ViewerHalf, unfolded_planes
+from engines.networks.pipeline import (
+    PlaneTensors,
+    StreamerHalf,
+    ViewerHalf,
+    downscaled,
+    unfolded_planes,
+)
 
 STREAMER_INPUTS = ("y", "u", "v")  # uint8, padded source
 VIEWER_INPUTS = ("y", "u", "v", "condition", "guide")  # float32 0..255; engines.condition, .guide
@@ -24,17 +30,17 @@ FIT_MARGIN = 8  # samples on 1/2 of the source, where a tile's border is seen
 class StreamerGraph(nn.Module):
     """Padded uint8 source planes to float latent planes, 0..255.
 
-    Leaves out layers that the network's weights, as they are now, multiply by zero.
+    Only what the network's weights, as they are now, do not multiply by zero.
     """
 
     def __init__(self, network: StreamerHalf, scale: int) -> None:
         super().__init__()
         self.network, self.scale = network, scale
-        self.reduction_only = network.encoder.is_reduction_only()
+        self._reduction = network.encoder.reduction()
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor) -> PlaneTensors:
-        planes: PlaneTensors = self.network(y, u, v, self.scale, reduction_only=self.reduction_only)
-        return planes
+        encode = self._reduction or self.network.encoder
+        return downscaled(encode(y, u, v), self.scale)
 
 
 class ViewerGraph(nn.Module):

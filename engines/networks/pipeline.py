@@ -33,16 +33,18 @@ class StreamerHalf(nn.Module):
         super().__init__()
         self.encoder = TinyAEEncoder(channels)
 
-    def forward(
-        self, y: Tensor, u: Tensor, v: Tensor, scale: int, *, reduction_only: bool = False
-    ) -> PlaneTensors:
-        latent = self.encoder(y, u, v, reduction_only=reduction_only)
-        luma, chroma_u, chroma_v = unfolded_planes(latent)
-        return (
-            patch_downscale(luma, scale),
-            patch_downscale(chroma_u, scale),
-            patch_downscale(chroma_v, scale),
-        )
+    def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
+        return downscaled(self.encoder(y, u, v), scale)
+
+
+def downscaled(latent: Tensor, scale: int) -> PlaneTensors:
+    """The encoder's folded latent (N, 6, H / 4, W / 4) to latent planes of a scale."""
+    luma, chroma_u, chroma_v = unfolded_planes(latent)
+    return (
+        patch_downscale(luma, scale),
+        patch_downscale(chroma_u, scale),
+        patch_downscale(chroma_v, scale),
+    )
 
 
 class ViewerHalf(nn.Module):

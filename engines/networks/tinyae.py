@@ -33,6 +33,7 @@ LANCZOS_LOBES = 3
 REDUCTION_TAPS = 4 * LANCZOS_LOBES + 4  # of two neighbours, with the emphasis; beyond, < 1e-4
 NEIGHBOURS = {-1: 0.25, 0: 0.5, 1: 0.25}  # of a new sample, itself among them
 EMPHASIS = 0.12  # of what is sent: the codec takes fine detail first (docs/decisions.md)
+SEPARABLE_ERROR = 0.1  # levels, at the most; rounding a kernel to half precision makes 0.04
 RESIDUAL_GAIN = 0.25  # residuals are small: a smaller step keeps training's noise out of flat areas
 
 
@@ -73,20 +74,53 @@ class TinyAEEncoder(nn.Module):
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.reduce = nn.Parameter(reduction_kernel(EMPHASIS))
 
-    def forward(self, y: Tensor, u: Tensor, v: Tensor, *, reduction_only: bool = False) -> Tensor:
-        """`reduction_only`: without the residual, where that is known to be zero."""
+    def forward(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
         chroma = torch.cat([u, v], dim=1)
-        with torch.autocast(y.device.type, enabled=False):  # bf16 would cost half a level
-            reduced = reduced_source(y.float(), chroma.float(), self.reduce)
-        return reduced if reduction_only else reduced + self._residual(y, chroma)
-
-    def is_reduction_only(self) -> bool:
-        """Whether its weights leave the residual at zero, as an untrained head does."""
-        return not any(bool(p.detach().any()) for p in self.head.parameters())
-
-    def _residual(self, y: Tensor, chroma: Tensor) -> Tensor:
         features = F.relu(_strided(y, self.luma) + _strided(chroma, self.chroma))
-        return F.conv2d(features, self.head.weight * 255, _scaled(self.head.bias), padding=1)
+        residual = F.conv2d(features, self.head.weight * 255, _scaled(self.head.bias), padding=1)
+        with torch.autocast(y.device.type, enabled=False):  # bf16 would cost half a level
+            return reduced_source(y.float(), chroma.float(), self.reduce) + residual
+
+    def reduction(self) -> SeparableReduction | None:
+        """All that it does with the weights as they are, if that is a separable reduction."""
+        if any(bool(p.detach().any()) for p in self.head.parameters()):
+            return None
+        return SeparableReduction.of(self.reduce.detach())
+
+
+class SeparableReduction:
+    """`reduced_source` by a kernel of rank 1: along lines, then along columns.
+
+    An encoder whose head is zero does no more than that, at several times the cost.
+    """
+
+    def __init__(self, along_lines: Tensor, along_columns: Tensor) -> None:
+        """(2, 1, 1, k) and (4, 1, k, 1): what each of two new samples is made of."""
+        self._lines, self._columns = Constant(along_lines), Constant(along_columns)
+
+    @classmethod
+    def of(cls, kernel: Tensor) -> SeparableReduction | None:
+        """None where the kernel (4, 1, k, k) is not separable, to SEPARABLE_ERROR levels."""
+        side = kernel.shape[2]
+        phases = kernel.double().reshape(2, 2, side, side)
+        columns, lines = phases.sum(3).mean(1), phases.sum(2).mean(0)
+        product = torch.einsum("iy,jx->ijyx", columns, lines) / phases.sum((2, 3)).mean()
+        if (product - phases).abs().sum((2, 3)).max() * 255 > SEPARABLE_ERROR:
+            return None
+        columns = columns / phases.sum((2, 3)).mean()
+        return cls(
+            lines.float().reshape(2, 1, 1, side), columns.float().repeat(2, 1)[:, None, :, None]
+        )
+
+    def __call__(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """As the encoder."""
+        lines, columns = self._lines.beside(y), self._columns.beside(y)
+        reach = (lines.shape[3] - 4) // 2
+        padded = F.pad(y.float(), (reach,) * 4, mode="replicate")
+        narrow = F.conv2d(padded, lines, stride=(1, 4))
+        by_column = F.conv2d(narrow, columns, stride=(4, 1), groups=2)
+        luma = by_column[:, [0, 2, 1, 3]]  # line by line, as pixel_shuffle wants it
+        return torch.cat([luma, F.avg_pool2d(torch.cat([u, v], dim=1).float(), 2)], dim=1)
 
 
 def _strided(planes: Tensor, layer: nn.Conv2d) -> Tensor:

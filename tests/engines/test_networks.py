@@ -101,13 +101,18 @@ def test_a_streamer_s_graph_leaves_out_what_comes_to_zero_and_nothing_else() -> 
         sent = graph(*source)
     with FlopCounterMode(display=False) as whole, torch.inference_mode():
         expected = network(*source, 2)
-    assert all(torch.equal(a, b) for a, b in zip(sent, expected, strict=True))
-    assert lean.get_total_flops() < 0.7 * whole.get_total_flops()
+    for ours, theirs in zip(sent, expected, strict=True):
+        assert (ours - theirs).abs().max() < 0.01
+    assert lean.get_total_flops() < 0.25 * whole.get_total_flops()
     with torch.no_grad():
         network.encoder.head.weight[0, 0, 1, 1] = 0.01
         learned = network(*source, 2)
         assert not torch.equal(learned[0], expected[0])
         assert torch.equal(StreamerGraph(network, 2)(*source)[0], learned[0])
+        network.encoder.head.weight.zero_()
+        network.encoder.reduce[0, 0, 3, 3] += 0.01  # no product of two any more
+        odd = network(*source, 2)
+        assert torch.equal(StreamerGraph(network, 2)(*source)[0], odd[0])
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
