@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -23,8 +24,9 @@ from screen import XVFB, Screen, screen
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from engines.codec import PLAIN, Restorer
-from engines.frame import Planes, planes_to_video_frame
+from engines.frame import Frame, Planes, planes_to_video_frame
 from viewer.pace import Pace
+from viewer.picture import Shown
 from viewer.restorers import Restorers
 from viewer.sinks.snapshot import save_snapshot
 
@@ -60,10 +62,11 @@ class Knob:
 class Opened:
     """A window and what it does to the rest."""
 
-    def __init__(self, folder: Path) -> None:
-        self.figures, self.knob, self.quits = Figures(), Knob(), threading.Event()
+    def __init__(self, folder: Path, streams: int) -> None:
+        self.streams = [Figures() for _ in range(streams)]
+        self.figures, self.knob, self.quits = self.streams[0], Knob(), threading.Event()
         self.broke: list[BaseException] = []
-        self.window = Window([self.figures], self.knob, self.quits.set, self.broke.append, folder)
+        self.window = Window(self.streams, self.knob, self.quits.set, self.broke.append, folder)
 
     def press(self, *symbols: int) -> None:
         for symbol in symbols:
@@ -74,8 +77,8 @@ class Opened:
 
 
 @contextmanager
-def window(folder: Path) -> Iterator[Opened]:
-    opened = Opened(folder)
+def window(folder: Path, streams: int = 1) -> Iterator[Opened]:
+    opened = Opened(folder, streams)
     try:
         yield opened
     finally:
@@ -107,11 +110,9 @@ def colourful(width: int = 320, height: int = 240) -> Planes:
     return Planes(y, (64 + u // 2).astype(np.uint8), (64 + v // 2).astype(np.uint8))
 
 
-def picture(planes: Planes) -> object:
+def picture(planes: Planes, stream: int = 0) -> Shown:
     made = shown(0, width=planes.width, height=planes.height)
-    return type(made)(
-        type(made.frame)(planes, 0, 0), made.decoded, made.engine, made.shown_us, made.latency_us
-    )
+    return replace(made, frame=Frame(planes, 0, 0), decoded=replace(made.decoded, place=stream))
 
 
 def difference(
@@ -178,6 +179,29 @@ def test_keys_change_fidelity_show_figures_keep_pictures_and_quit(
         assert not opened.quits.is_set()
         opened.press(sdl2.SDLK_q)
         assert opened.quits.wait(WAIT_S)
+
+
+@needs_screen
+def test_the_tab_key_goes_round_the_streams(display: Screen, tmp_path: Path) -> None:
+    first = colourful()
+    second = Planes(255 - first.y, first.v, first.u)
+    centre = (240, 180)
+    with window(tmp_path, streams=3) as opened:
+        opened.streams[1].set("peer", "drone")
+        opened.window.show(picture(first))
+        opened.window.show(picture(second, stream=1))
+        assert until(lambda: difference(display, first, centre) < 4)
+        opened.press(sdl2.SDLK_TAB)
+        assert until(lambda: difference(display, second, centre) < 4)
+        later = Planes(first.y[::-1].copy(), first.u, first.v)
+        opened.window.show(picture(later))  # of a stream that nobody watches now
+        time.sleep(0.5)
+        assert difference(display, second, centre) < 4
+        opened.press(sdl2.SDLK_TAB)  # the third, of which nothing came
+        assert until(lambda: float(display.rgb()[180:300, 240:560].mean()) < 1)
+        opened.press(sdl2.SDLK_TAB)
+        assert until(lambda: difference(display, later, centre) < 4)
+        assert opened.broke == []
 
 
 @needs_screen
