@@ -11,10 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from daemon.allocator import limit_arenas
 from daemon.config import load
 from daemon.errors import RunError, UsageError
 from daemon.log import LEVELS, STYLES, fail, setup
+from daemon.memory import limit_arenas, settle
 from daemon.run import run
 
 
@@ -134,6 +134,7 @@ class Command(Generic[Config]):
         except KeyboardInterrupt:
             fail(self.name, "ended while starting")
             return RunError.exit_code
+        settle()
         return run(lambda stop: start(config, stop), name=self.name)
 
 

@@ -6,9 +6,9 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 
-from daemon.allocator import keep_trimmed
 from daemon.errors import DaemonError
 from daemon.log import fail
+from daemon.memory import keep_tidy
 from engines.errors import EngineError, UnknownEngineError
 
 try:
@@ -55,8 +55,8 @@ async def _with_signals(main: Callable[[asyncio.Event], Coroutine[object, object
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    trimming = asyncio.ensure_future(keep_trimmed())
+    tidying = asyncio.ensure_future(keep_tidy())
     try:
         await task
     finally:
-        trimming.cancel()
+        tidying.cancel()

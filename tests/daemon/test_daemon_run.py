@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from daemon import allocator
+from daemon import memory
 from daemon.errors import RunError, UsageError
 from daemon.run import run
 from engines.errors import UnknownEngineError, WeightsError
@@ -64,19 +64,19 @@ def test_a_bug_is_not_hidden() -> None:
         run(main)
 
 
-def test_unused_memory_is_given_back_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_tidied_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     times = []
 
     async def main(stop: asyncio.Event) -> None:
         await asyncio.wait_for(stop.wait(), 10)
 
-    def trim() -> bool:
+    def tidy() -> int:
         times.append(1)
         if len(times) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
-        return True
+        return 0
 
-    monkeypatch.setattr(allocator, "TRIM_INTERVAL_S", 0.01)
-    monkeypatch.setattr(allocator, "trim", trim)
+    monkeypatch.setattr(memory, "TIDY_INTERVAL_S", 0.01)
+    monkeypatch.setattr(memory, "tidy", tidy)
     assert run(main) == 0
     assert len(times) >= 3
