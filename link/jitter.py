@@ -299,8 +299,12 @@ class JitterBuffer:
     def _skip_unit(self) -> None:
         """Gives the head's unit up and goes on where the next may begin."""
         start = self._head
-        while start not in self._packets:
+        while start <= self._newest and start not in self._packets:
             start += 1
+        if start > self._newest:  # a repair packet told of them, and none came
+            self._lose(self._newest_timestamp)
+            self._advance(self._head + 1, certain=False)
+            return
         timestamp = self._packets[start][0].timestamp
         self._lose(timestamp)
         if start > self._head:  # a hole only: what follows is judged when it is complete

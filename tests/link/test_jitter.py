@@ -1,6 +1,8 @@
 """The jitter buffer as one sees it from outside: packets in, access units and NACKs out."""
 
 import random
+import signal
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -433,3 +435,60 @@ def test_any_packets_are_survived_within_the_bounds(seed):
         assert len(buffer.missing(now_us)) <= 2 * 40
         if rng.random() < 0.8:
             pop_all(buffer, now_us)
+
+
+@contextmanager
+def within(seconds):
+    """An endless loop fails instead of standing still."""
+
+    def stop(signum, frame):
+        raise AssertionError(f"no end after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("told", [1, 2, 5])
+def test_packets_that_only_a_repair_told_of_are_given_up_in_time(told):
+    stream = packets_of(pictures([300] * 12, iraps={0, 10}))
+    buffer = JitterBuffer(latency_budget_us=BUDGET_US)
+    assert len(feed(buffer, flat(stream[:3]))) == 3
+    last = stream[2 + told][-1]
+    first = stream[3][0].sequence
+    buffer.on_repair(first, last.sequence - first + 1, last.timestamp, FRAME_US)
+    assert buffer.missing_packets == last.sequence - first + 1
+    with within(5):  # a path that is dark from here on
+        for now_us in range(FRAME_US, 3 * BUDGET_US, FRAME_US):
+            assert pop_all(buffer, now_us) == []
+            buffer.missing(now_us)
+    if told > 1:
+        assert buffer.irap_wanted
+    units = feed(buffer, flat(stream[9:]), 3 * BUDGET_US)
+    units += pop_all(buffer, 5 * BUDGET_US)
+    assert [unit.irap for unit in units if not unit.gap_before or unit.irap][:2] == [True, False]
+    assert not buffer.irap_wanted
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_losses_repairs_and_silences_in_any_order_come_to_an_end(data):
+    stream = flat(packets_of(pictures([300, 2500] * 20, iraps={0, 13, 26})))
+    chance = data.draw(st.randoms(use_true_random=False))
+    buffer, now_us = JitterBuffer(latency_budget_us=BUDGET_US, max_packets=40), 0
+    with within(20):
+        for place, packet in enumerate(stream):
+            if chance.random() < 0.5:
+                buffer.add(packet, now_us, restored=chance.random() < 0.2)
+            if chance.random() < 0.3:
+                count = min(chance.randint(1, 60), place + 1)
+                base = stream[place + 1 - count].sequence
+                buffer.on_repair(base, count, packet.timestamp, now_us)
+            now_us += chance.choice([0, 1000, FRAME_US, BUDGET_US, 3 * BUDGET_US])
+            pop_all(buffer, now_us)
+            buffer.missing(now_us)
+            assert buffer.held_packets <= 40
