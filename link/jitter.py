@@ -299,12 +299,12 @@ class JitterBuffer:
     def _skip_unit(self) -> None:
         """Gives the head's unit up and goes on where the next may begin."""
         start = self._head
-        while start <= self._newest and start not in self._packets:
-            start += 1
-        if start > self._newest:  # a repair packet told of them, and none came
+        if not self._packets:  # a repair packet told of some, and none came
             self._lose(self._newest_timestamp)
-            self._advance(self._head + 1, certain=False)
+            self._advance(start + 1, certain=False)
             return
+        while start not in self._packets:
+            start += 1
         timestamp = self._packets[start][0].timestamp
         self._lose(timestamp)
         if start > self._head:  # a hole only: what follows is judged when it is complete
@@ -330,7 +330,7 @@ class JitterBuffer:
     def _advance(self, head: int, *, certain: bool) -> None:
         for sequence in range(self._head, head):
             self._drop(sequence)
-        self._counts.packets_lost += self._nacks.forget_below(head)
+            self._counts.packets_lost += self._nacks.drop(sequence)
         self._head = self._frontier = head
         self._head_certain = certain
 

@@ -60,9 +60,9 @@ class NackList:
             self._reorder_us *= LATENESS_FADE
         return True
 
-    def drop(self, sequence: int) -> None:
-        """A packet is not missing any more, without having come."""
-        self._missing.pop(sequence, None)
+    def drop(self, sequence: int) -> bool:
+        """A packet is not missing any more, without having come; whether it was."""
+        return self._missing.pop(sequence, None) is not None
 
     def hurry(self, sequences: range, now_us: int) -> None:
         """Error correction did not bring these: they are held back for reordering alone."""
@@ -91,12 +91,10 @@ class NackList:
                 missing.next_nack_us = now_us + wait_us
         return sorted(due)
 
-    def forget_below(self, sequence: int) -> int:
-        """Drops the packets in front of `sequence`; how many they were."""
-        gone = [missing for missing in self._missing if missing < sequence]
-        for missing in gone:
+    def forget_below(self, sequence: int) -> None:
+        """Drops the packets in front of `sequence`."""
+        for missing in [missing for missing in self._missing if missing < sequence]:
             del self._missing[missing]
-        return len(gone)
 
     def clear(self) -> None:
         """Drops all."""

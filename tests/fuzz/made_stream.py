@@ -114,7 +114,7 @@ def sent() -> tuple[bytes, ...]:
         await sender.close()
         return silent.sent
 
-    with event_loop() as loop, patch("link.sender._unix_us", lambda: NOW_US):
+    with event_loop() as loop, patch("link.sender.unix_us", lambda: NOW_US):
         return tuple(loop.run(send()))
 
 
@@ -143,10 +143,10 @@ def rtx() -> list[bytes]:
     return [packet.serialize() for packet in again]
 
 
-def repairs() -> list[bytes]:
-    """Repair packets over the first packets."""
+def repairs(first: int = 0) -> list[bytes]:
+    """Repair packets over six packets."""
     window = FecWindow()
-    for p in packets(400)[:6]:
+    for p in packets(400)[first : first + 6]:
         media = MediaPacket(p.sequence_number, p.timestamp, bool(p.marker), p.payload)
         window.add(media)
     made = [(number, *window.repair(number)) for number in range(3)]

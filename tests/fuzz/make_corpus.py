@@ -163,6 +163,7 @@ def corpora() -> dict[str, Seeds]:
     whole, small = packets(1200), packets(200)
     feedback = rtcp()
     stream = [packet.serialize() for packet in packets(400)]
+    begun = 1 + [bool(packet.marker) for packet in packets(400)].index(True)  # with a whole picture
     seis = {name: b"\0\0\1" + side_info_nal(info) for name, info in side_infos().items()}
     root = Path(__file__).parents[2] / "configs"
     return {
@@ -176,6 +177,7 @@ def corpora() -> dict[str, Seeds]:
             "own-loss": framed(stream[:3] + stream[5:]),
             "own-order": framed(reversed(stream)),
             "own-late": framed([*stream[:2], *stream[3:8], stream[2]], flags=40),
+            "own-repairs-alone": framed([*stream[:begun], *repairs(begun) * 4], flags=200),
         },
         "fec": {
             "own-one-lost": framed([*stream[1:6], *repairs()]),

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -472,6 +473,23 @@ def test_packets_that_only_a_repair_told_of_are_given_up_in_time(told):
     units += pop_all(buffer, 5 * BUDGET_US)
     assert [unit.irap for unit in units if not unit.gap_before or unit.irap][:2] == [True, False]
     assert not buffer.irap_wanted
+
+
+def test_giving_up_many_packets_takes_time_in_proportion():
+    def given_up_s(repairs):
+        (packets,) = packets_of(pictures([300]))
+        buffer = JitterBuffer(latency_budget_us=BUDGET_US)
+        feed(buffer, packets)
+        for number in range(repairs):
+            base = packets[-1].sequence + 1 + 60 * number
+            buffer.on_repair(base, 60, FRAME_TICKS * (number + 1), 0)
+        assert buffer.missing_packets == 60 * repairs
+        begun = time.process_time()
+        assert pop_all(buffer, 2 * BUDGET_US) == []
+        return time.process_time() - begun
+
+    few, many = (min(given_up_s(repairs) for _ in range(5)) for repairs in (3, 30))
+    assert many < 40 * few  # in proportion to the square: a hundred times as much
 
 
 @given(data=st.data())

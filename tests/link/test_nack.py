@@ -56,9 +56,12 @@ def test_a_packet_that_came_is_not_asked_for():
     assert len(nacks) == 0
 
 
-def test_packets_given_up_are_forgotten_and_counted():
+def test_packets_given_up_are_forgotten_and_told_once():
     nacks = NackList(max_nacks=9)
     for sequence in (9, 10, 4, 5):
         nacks.add(sequence, 0, FAR)
-    assert nacks.forget_below(9) == 2
+    nacks.forget_below(9)
     assert nacks.due(0) == [9, 10]
+    assert nacks.drop(10) is True
+    assert nacks.drop(10) is nacks.drop(4) is False
+    assert len(nacks) == 1

@@ -96,7 +96,8 @@ def _depayload(data: bytes) -> None:
 
 
 def _jitter(data: bytes) -> None:
-    """Packets with pauses through a jitter buffer; its bounds hold, its NACKs can be written."""
+    """Packets, repairs and pauses through a jitter buffer; its bounds hold, its NACKs can be
+    written, and what never comes is given up."""
     jitter, now_us = JitterBuffer(), 0
     for flags, body in split_frames(data):
         now_us += flags * _TICK_US
@@ -104,12 +105,16 @@ def _jitter(data: bytes) -> None:
             packet = RtpPacket.parse(body)
         except ValueError:
             continue
-        jitter.add(
-            MediaPacket(
-                packet.sequence_number, packet.timestamp, bool(packet.marker), packet.payload
-            ),
-            now_us,
-        )
+        number, payload = packet.sequence_number, packet.payload
+        if packet.payload_type == VIDEO.fec_payload_type:
+            try:
+                repair = parse_repair(number, payload)
+            except WireError:
+                continue
+            jitter.on_repair(repair.base, repair.count, packet.timestamp, now_us)
+        else:
+            media = MediaPacket(number, packet.timestamp, bool(packet.marker), payload)
+            jitter.add(media, now_us)
         while (unit := jitter.pop(now_us)) is not None:
             assert unit.data
         for nack in reports.nacks(1, 2, jitter.missing(now_us)):
