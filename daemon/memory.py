@@ -12,7 +12,6 @@ import asyncio
 import ctypes
 import gc
 import os
-from contextlib import suppress
 
 ARENAS_MAX = 2
 TIDY_INTERVAL_S = 60.0
@@ -21,19 +20,12 @@ _M_ARENA_MAX = -8  # malloc.h
 
 def limit_arenas(count: int = ARENAS_MAX) -> bool:
     """Before the first thread; whether it was done. Who set MALLOC_ARENA_MAX knows better."""
-    if "MALLOC_ARENA_MAX" in os.environ:
-        return False
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        return bool(libc.mallopt(_M_ARENA_MAX, count))
-    except (OSError, AttributeError):  # another system or C library
-        return False
+    return "MALLOC_ARENA_MAX" not in os.environ and _glibc("mallopt", _M_ARENA_MAX, count)
 
 
 def settle() -> None:
     """After all imports: what is there now stays, and the collector need not look at it again."""
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # a collection first would take 0.1 s and finds nothing
 
 
 def tidy() -> int:
@@ -42,8 +34,7 @@ def tidy() -> int:
     A few milliseconds once it is settled.
     """
     collected = gc.collect()
-    with suppress(OSError, AttributeError):  # another system or C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    _glibc("malloc_trim", 0)
     return collected
 
 
@@ -52,3 +43,11 @@ async def keep_tidy() -> None:
     while True:
         await asyncio.sleep(TIDY_INTERVAL_S)
         tidy()
+
+
+def _glibc(function: str, *arguments: int) -> bool:
+    """Whether it came true; it does not on another system or C library."""
+    try:
+        return bool(getattr(ctypes.CDLL("libc.so.6"), function)(*arguments))
+    except (OSError, AttributeError):
+        return False

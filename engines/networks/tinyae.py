@@ -103,11 +103,11 @@ class SeparableReduction:
         """None where the kernel (4, 1, k, k) is not separable, to SEPARABLE_ERROR levels."""
         side = kernel.shape[2]
         phases = kernel.double().reshape(2, 2, side, side)
-        columns, lines = phases.sum(3).mean(1), phases.sum(2).mean(0)
-        product = torch.einsum("iy,jx->ijyx", columns, lines) / phases.sum((2, 3)).mean()
+        lines = phases.sum(2).mean(0)
+        columns = phases.sum(3).mean(1) / phases.sum((2, 3)).mean()
+        product = torch.einsum("iy,jx->ijyx", columns, lines)
         if (product - phases).abs().sum((2, 3)).max() * 255 > SEPARABLE_ERROR:
             return None
-        columns = columns / phases.sum((2, 3)).mean()
         return cls(
             lines.float().reshape(2, 1, 1, side), columns.float().repeat(2, 1)[:, None, :, None]
         )

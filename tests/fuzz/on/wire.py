@@ -15,7 +15,7 @@ from link.access_unit import AccessUnit
 from link.assembly import assemble
 from link.datagram import STUN_COOKIE, STUN_HEADER_BYTES, datagram_kind, stun_is_signed
 from link.errors import WireError
-from link.fec import parse_repair
+from link.fec import Repair, parse_repair
 from link.fec_decoder import EQUATIONS_MAX, KNOWN_MAX_PACKETS, FecDecoder
 from link.guard import Guard
 from link.history import parse_rtx, rtx_payload
@@ -95,26 +95,34 @@ def _depayload(data: bytes) -> None:
             split_annexb(join_annexb(whole))
 
 
-def _jitter(data: bytes) -> None:
-    """Packets, repairs and pauses through a jitter buffer; its bounds hold, its NACKs can be
-    written, and what never comes is given up."""
-    jitter, now_us = JitterBuffer(), 0
+def _media_and_repairs(data: bytes) -> Iterator[tuple[int, int, MediaPacket | Repair]]:
+    """Time, RTP timestamp and content of each frame that is an RTP packet."""
+    now_us = 0
     for flags, body in split_frames(data):
         now_us += flags * _TICK_US
         try:
             packet = RtpPacket.parse(body)
         except ValueError:
             continue
-        number, payload = packet.sequence_number, packet.payload
-        if packet.payload_type == VIDEO.fec_payload_type:
-            try:
-                repair = parse_repair(number, payload)
-            except WireError:
-                continue
-            jitter.on_repair(repair.base, repair.count, packet.timestamp, now_us)
+        number, timestamp, payload = packet.sequence_number, packet.timestamp, packet.payload
+        if packet.payload_type != VIDEO.fec_payload_type:
+            yield now_us, timestamp, MediaPacket(number, timestamp, bool(packet.marker), payload)
+            continue
+        try:
+            yield now_us, timestamp, parse_repair(number, payload)
+        except WireError:
+            continue
+
+
+def _jitter(data: bytes) -> None:
+    """Packets, repairs and pauses through a jitter buffer; its bounds hold, its NACKs can be
+    written, and what never comes is given up."""
+    jitter = JitterBuffer()
+    for now_us, timestamp, item in _media_and_repairs(data):
+        if isinstance(item, Repair):
+            jitter.on_repair(item.base, item.count, timestamp, now_us)
         else:
-            media = MediaPacket(number, packet.timestamp, bool(packet.marker), payload)
-            jitter.add(media, now_us)
+            jitter.add(item, now_us)
         while (unit := jitter.pop(now_us)) is not None:
             assert unit.data
         for nack in reports.nacks(1, 2, jitter.missing(now_us)):
@@ -132,20 +140,8 @@ def _rtx(data: bytes) -> None:
 def _fec(data: bytes) -> None:
     """Media and repair packets through the decoder; its bounds hold."""
     decoder = FecDecoder()
-    for _, body in split_frames(data):
-        try:
-            packet = RtpPacket.parse(body)
-        except ValueError:
-            continue
-        number, payload = packet.sequence_number, packet.payload
-        if packet.payload_type == VIDEO.fec_payload_type:
-            try:
-                found = decoder.add_repair(parse_repair(number, payload))
-            except WireError:
-                continue
-        else:
-            media = MediaPacket(number, packet.timestamp, bool(packet.marker), payload)
-            found = decoder.add(media)
+    for _, _, item in _media_and_repairs(data):
+        found = decoder.add_repair(item) if isinstance(item, Repair) else decoder.add(item)
         assert len(found) <= EQUATIONS_MAX
         assert len(decoder) <= EQUATIONS_MAX
         assert len(decoder._known) <= KNOWN_MAX_PACKETS
