@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.condition import CONDITION_SIZE
+from engines.networks.quantized import convolution
 from engines.networks.tinyae import (
     DETAIL_GAIN,
     FINE_CHANNELS,
@@ -48,6 +49,7 @@ class DCPUnetConfig:
     heads: int  # of the attention; 0: none
     bottleneck: int  # channels within a global block's residual convolution
     exchange: int = 8  # channels on 1/4 of the source that travel between the two sides
+    quantized: bool = False  # its 3 x 3 convolutions between equally many channels: in 8 bits
 
     @property
     def token_side(self) -> int:
@@ -112,8 +114,8 @@ class GlobalFeatureBlock(nn.Module):
         super().__init__()
         width, inner = config.width, config.bottleneck
         self.attend = GridAttention(width, config.heads, strided) if config.heads else nn.Identity()
-        self.reduce = nn.Conv2d(width, inner, 3, padding=1)
-        self.restore = zero_initialised(nn.Conv2d(inner, width, 3, padding=1))
+        self.reduce = convolution(width, inner, config.quantized, chained=True)
+        self.restore = zero_initialised(convolution(inner, width, config.quantized))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) tokens; as `GridAttention` where there is attention."""
@@ -125,10 +127,10 @@ class GlobalFeatureBlock(nn.Module):
 class LocalFeatureBlock(nn.Module):
     """x + conv(ReLU(conv(x))) on 1/2 of the source."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, quantized: bool) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = convolution(channels, channels, quantized, chained=True)
+        self.second = convolution(channels, channels, quantized)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.second(F.relu(self.first(x)))
@@ -156,9 +158,9 @@ class Stage(nn.Module):
 
     def __init__(self, config: DCPUnetConfig, strided: bool) -> None:
         super().__init__()
-        self.token_side = config.token_side
+        self.token_side, self.windowed = config.token_side, config.heads > 0
         self.gfb = GlobalFeatureBlock(config, strided)
-        self.lfb = LocalFeatureBlock(config.channels)
+        self.lfb = LocalFeatureBlock(config.channels, config.quantized)
         self.to_local = nn.Sequential(
             zero_initialised(nn.Conv2d(config.width, config.channels, 1)),
             nn.Upsample(scale_factor=self.token_side),
@@ -167,6 +169,9 @@ class Stage(nn.Module):
 
     def forward(self, local: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         tokens = self.gfb(tokens)
+        if not self.windowed:  # nothing is padded: no copies of it
+            local = self.lfb(local + self.to_local(tokens))
+            return local, tokens + self.to_global(local)
         skip = self.to_local(_crop_like(tokens, local, self.token_side))
         local = self.lfb(local + skip)
         return local, tokens + _pad_to(self.to_global(local), *tokens.shape[2:])
@@ -213,8 +218,9 @@ class DCPUnet(nn.Module):
             local = local + self.fine(fine * DETAIL_GAIN)
         for stage in self.stages:
             local, tokens = stage(local, tokens)
-        unfolded = self.unfold(_crop_like(tokens, local, self.token_side))
-        features = self.fuse(local) + unfolded
+        if self.windowed:
+            tokens = _crop_like(tokens, local, self.token_side)
+        features = self.fuse(local) + self.unfold(tokens)
         return latent + self.head(features) * RESIDUAL_GAIN, features
 
     def padded(self, planes: Tensor) -> Tensor:

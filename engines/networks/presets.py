@@ -24,7 +24,10 @@ class Preset:
 
 PRESETS = {
     "lite": Preset(
-        DCPUnetConfig(32, width=64, stages=1, fold=1, heads=0, bottleneck=64, exchange=16), (2,)
+        DCPUnetConfig(
+            32, width=64, stages=1, fold=1, heads=0, bottleneck=64, exchange=16, quantized=True
+        ),
+        (2,),
     ),
     "720p": Preset(
         DCPUnetConfig(48, width=432, stages=6, fold=4, heads=12, bottleneck=108, exchange=12),

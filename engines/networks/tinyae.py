@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engines.networks.constant import Constant
+from engines.networks.quantized import convolution
 
 FOLDED_CHANNELS = 6  # 4 luma + 1 + 1 chroma: a picture on 1/2 of its size, as latent or restored
 FINE_CHANNELS = 4  # luma of full size, folded, less its mean
@@ -43,9 +44,9 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 class DilatedBlock(nn.Module):
     """x + conv(ReLU(x)), 3 x 3 with a dilation."""
 
-    def __init__(self, channels: int, dilation: int) -> None:
+    def __init__(self, channels: int, dilation: int, quantized: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.conv = convolution(channels, channels, quantized, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.conv(F.relu(x))
@@ -162,9 +163,9 @@ def reduced_source(y: Tensor, chroma: Tensor, kernel: Tensor) -> Tensor:
 class TinyAEDecoder(nn.Module):
     """(N, 6, h, w) enlarged latent and (N, C, h, w) features to (N, 6, h, w) source, 0..1."""
 
-    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, dilations: tuple[int, ...], quantized: bool) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*(DilatedBlock(channels, d) for d in dilations))
+        self.blocks = nn.Sequential(*(DilatedBlock(channels, d, quantized) for d in dilations))
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 

@@ -28,7 +28,6 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -37,11 +36,11 @@ from engines.networks.guidance import LUMA_PHASES
 from engines.networks.pipeline import StreamerHalf, ViewerHalf, source_on_half
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.training.batches import TOGETHER, Batch, ClipBatches, StreamBatches
+from engines.training.checkpoint import stored_state
 from engines.training.graphed import Ahead, GraphedStep, Step
 from engines.training.joint import joint_loss
 from engines.training.losses import PerceptualLoss, autocast, looks, relative_error
 from engines.training.real_carrier import RealCarrier
-from engines.weight_store import ENCODER, WeightStore
 
 WARM_UP_STEPS = 300
 CHECKPOINT_SECONDS = 180
@@ -108,12 +107,7 @@ class Trainer:
 
     def start_from(self, checkpoint: Path) -> None:
         """Take the averaged weights of another stage, or a folder's installed weights."""
-        if checkpoint.is_dir():
-            store = WeightStore(checkpoint)
-            names = {"streamer": ENCODER, "viewer": self.settings.preset}
-            state = {half: load_file(store.weights(name)) for half, name in names.items()}
-        else:
-            state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        state = stored_state(checkpoint, self.settings.preset, self.device)
         self.streamer.load_state_dict(state["streamer"])
         self.viewer.load_state_dict(state["viewer"])
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}

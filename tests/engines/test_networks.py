@@ -238,6 +238,9 @@ def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> N
                 assert np.abs(a - b).max() / 255 <= 1e-3
             source = dict(zip("yuv", outputs[0], strict=True))
             source |= told(scale)
+        elif scale > 1 and PRESETS[network].unet.quantized:  # (how much it rounds: test_quantized)
+            for a, b in zip(*outputs, strict=True):
+                assert np.abs(a.astype(int) - b.astype(int)).mean() <= 1
         else:  # uint8: the same but for values that lie on a rounding border
             for a, b in zip(*outputs, strict=True):
                 assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
@@ -256,8 +259,9 @@ def test_fits_agree_in_graph_and_torch(scale: int, size: tuple[int, int]) -> Non
     for runtime in (OnnxRuntime(store, 2), TorchRuntime(store, 2)):
         runtime.load(store.restorers[0], scale, Task.FIT)
         sums.append(runtime.run(source))
+    rounded = scale > 1 and PRESETS[store.restorers[0]].unet.quantized
     for a, b in zip(*sums, strict=True):
-        assert np.abs(a - b).max() <= 1e-3 * np.abs(b).max()
+        assert np.abs(a - b).max() <= (2e-2 if rounded else 1e-3) * np.abs(b).max()
 
 
 def test_a_guide_is_the_least_squares_of_its_directions() -> None:
