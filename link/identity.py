@@ -153,7 +153,7 @@ def _parsed(pem: bytes, path: Path) -> Identity:
         key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
         certificate = x509.load_pem_x509_certificate(pem)
         certified = certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise IdentityError(_damaged(path, "it holds no key and certificate")) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise IdentityError(_damaged(path, "it is no key of an elliptic curve"))

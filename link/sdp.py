@@ -141,6 +141,8 @@ def _parse(text: str, directions: tuple[str | None, ...], what: str) -> PeerDesc
         raise SdpError(f"The {what} is not SDP: {type(error).__name__} {error}".strip()) from error
     if not session.media:
         raise SdpError(f"The {what} has no media section")
+    if not all(media.fmt for media in session.media):
+        raise SdpError(f"A media section of the {what} has no format")  # RFC 8866 section 5.14
     index, video = _find_video(session, directions, what)
     media = session.media[index]
     video = replace(video, network_ids=_network_ids(lines, index))

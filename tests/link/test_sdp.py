@@ -224,6 +224,7 @@ def test_an_offer_without_our_h265_is_refused_with_what_it_has(
         GSTREAMER.replace("a=fmtp:96", "a=fmtp:99"),
         GSTREAMER + "a=rtpmap:96 H265/90000\r\n",
         GSTREAMER + "a=candidate:1 1 udp\r\n",
+        GSTREAMER + "m=audio 9 UDP/TLS/RTP/SAVPF \t\r\n",
         GSTREAMER + "a=nothing\r\n" * MAX_LINES,
         "x" * 70_000,
     ],
