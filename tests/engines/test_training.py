@@ -12,11 +12,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
 
 from engines.networks.presets import build_viewer
+from engines.networks.quantized import QuantizedConv2d
 from engines.training import export, streams, train
 from engines.training.batches import ClipBatches, StreamBatches
 from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
 from engines.training.joint import joint_loss, natural_distance, round_to_levels
 from engines.training.losses import relative_error, structural_error
+from engines.training.ranges import fit_ranges
 from engines.training.real_carrier import RealCarrier
 from engines.training.train import Settings, Trainer, streams_loss
 from engines.weight_store import ENCODER, WEIGHTS_FOLDER, Task, WeightStore
@@ -302,3 +304,15 @@ def test_a_part_learns_alone(data: Path, tmp_path: Path) -> None:
     trainer.learn(streams_loss(trainer, batch, None)["loss"])
     changed = [k for k, v in trainer.networks.state_dict().items() if not torch.equal(v, before[k])]
     assert changed == ["viewer.guidance.directions"]
+
+
+def test_ranges_hold_what_the_layers_see(data: Path) -> None:
+    viewer = build_viewer("lite").eval()
+    fit_ranges(viewer, data, batches=6)
+    layers = [m for m in viewer.modules() if isinstance(m, QuantizedConv2d)]
+    assert len(layers) == 5
+    for layer in layers:
+        for least, greatest in (layer.input_range.tolist(), layer.output_range.tolist()):
+            assert least <= 0 < greatest
+    assert viewer.unet.stages[0].lfb.second.input_range[0] == 0  # behind a ReLU
+    assert viewer.unet.stages[0].lfb.first.input_range[0] < 0
