@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from link.delay_trend import DelayTrend, PathDelay
-from link.sent_log import Fate
+from link.sent_log import Fate, UnderWay
 
 ACKED_WINDOW_US = 500_000
 LOSS_WINDOW_US = 1_000_000
@@ -72,6 +72,7 @@ class CongestionControl:
         self._acked: deque[tuple[int, int]] = deque()  # arrival, bytes
         self._fates: deque[tuple[int, bool]] = deque()  # sent, lost
         self._jitter_us = 0.0
+        self._late_us = 0.0  # what the oldest packet under way took beyond an empty path, at least
         self._last_delay_us: int | None = None
         self._rtt_us = 100_000.0
         self._least_rtt_us: float | None = None
@@ -127,7 +128,7 @@ class CongestionControl:
         if self._is_overused(delay):
             self._back_off(delay.standing_us, self._acked_bps(ACKED_WINDOW_US), now_us)
         elif self._draining:
-            if delay.standing_us <= max(DRAINED_US, JITTERS[0] * self._jitter_us):
+            if self._is_drained(delay):
                 self._draining = False
                 if self._full_bps is not None:
                     self._set(max(self._target, SETTLED * self._full_bps))
@@ -137,7 +138,8 @@ class CongestionControl:
 
     def on_probed(self, rate_bps: float, *, full: bool) -> None:
         """A probe arrived at this rate; `full`: more slowly than it was sent."""
-        self._set(max(self._target, (BACKOFF if full else SETTLED) * rate_bps))
+        if not self._draining:  # a queue came after it began: first that must go
+            self._set(max(self._target, (BACKOFF if full else SETTLED) * rate_bps))
         if full:
             self._full_bps, self._full_us = rate_bps, self._feedback_us or 0
 
@@ -153,17 +155,19 @@ class CongestionControl:
             self._grow(now_us)
         self._updated_us = now_us
 
-    def on_tick(self, oldest_sent_us: int | None, now_us: int) -> None:
-        """Time passes; `oldest_sent_us` is of the oldest packet that no feedback told of."""
-        if self._feedback_us is None or oldest_sent_us is None:
+    def on_tick(self, under_way: UnderWay | None, now_us: int) -> None:
+        """Time passes; `under_way` is what no feedback told of."""
+        self._late_us = 0.0
+        if self._feedback_us is None or under_way is None:
             return
-        extra_us = now_us - oldest_sent_us - (self._least_rtt_us or 0)
+        self._late_us = now_us - under_way.oldest_us - (self._least_rtt_us or 0)
         stuck_us = STUCK_US + JITTERS[1] * self._jitter_us
-        if extra_us > stuck_us and now_us - self._feedback_us < STUCK_US:
+        if self._late_us > stuck_us and now_us - self._feedback_us < STUCK_US:
             # they crawl: their own feedback would tell too late
-            self._back_off(extra_us, self._acked_bps(STUCK_US), now_us)
+            acked_bps = self._acked_bps(STUCK_US)
+            self._back_off(self._queue_us(under_way.size_bytes, acked_bps), acked_bps, now_us)
             return
-        waited_us = now_us - max(oldest_sent_us, self._silence_us)
+        waited_us = now_us - max(under_way.oldest_us, self._silence_us)
         if waited_us > SILENCE_US + self._rtt_us:
             self._before_silence = self._before_silence or self._target
             self._silence_us = now_us
@@ -186,6 +190,12 @@ class CongestionControl:
         self._last_delay_us = delay_us
         self._trend.add(packet.sent_us, fate.arrived_us)
 
+    def _queue_us(self, under_way_bytes: int, acked_bps: float) -> float:
+        """How long the last of so many bytes will wait, at what arrives now."""
+        if not acked_bps:
+            return self._late_us
+        return max(self._late_us, under_way_bytes * 8e6 / acked_bps - (self._least_rtt_us or 0))
+
     def _acked_bps(self, window_us: int) -> float:
         """What arrived in the last so many microseconds of the receiver's clock."""
         if not self._acked:
@@ -198,6 +208,11 @@ class CongestionControl:
         standing = max(STANDING_MAX_US, JITTERS[1] * self._jitter_us)
         grows = delay.slope > RISING_SLOPE and delay.standing_us > rising
         return grows or delay.standing_us > standing
+
+    def _is_drained(self, delay: PathDelay) -> bool:
+        """No queue that came or is still to come: a steep one fills before its first packets do."""
+        came = delay.standing_us <= max(DRAINED_US, JITTERS[0] * self._jitter_us)
+        return came and self._late_us <= STANDING_MAX_US
 
     def _back_off(self, queue_us: float, acked_bps: float, now_us: int) -> None:
         self._full_bps, self._full_us = acked_bps, now_us  # there is a queue: this is what fits

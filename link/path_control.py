@@ -111,7 +111,7 @@ class PathControl:
 
     def on_tick(self, now_us: int) -> None:
         """To be called some twenty times a second."""
-        self._control.on_tick(self._log.oldest_us(), now_us)
+        self._control.on_tick(self._log.under_way(), now_us)
         if self._overhead_since_us is None:
             self._overhead_since_us = now_us
         passed_us = now_us - self._overhead_since_us

@@ -29,12 +29,21 @@ class Fate:
     arrived_us: int | None
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """Packets that no feedback has told of: when the oldest one left, and their bytes."""
+
+    oldest_us: int
+    size_bytes: int
+
+
 class SentLog:
     """Numbers packets from `first` on and matches feedback to them."""
 
     def __init__(self, first: int = 0) -> None:
         self._next = first
         self._packets: OrderedDict[int, SentPacket] = OrderedDict()
+        self._size_bytes = 0  # of these packets
         self._turns = 0  # of the receiver's wrapping clock
         self._last_arrival_us: int | None = None
 
@@ -43,17 +52,20 @@ class SentLog:
         """Of the next packet, unwrapped; its low 16 bits travel."""
         return self._next
 
-    def oldest_us(self) -> int | None:
-        """When the oldest packet left that no feedback has told of."""
-        return next(iter(self._packets.values())).sent_us if self._packets else None
+    def under_way(self) -> UnderWay | None:
+        """What no feedback has told of; None: it has told of all."""
+        if not self._packets:
+            return None
+        return UnderWay(next(iter(self._packets.values())).sent_us, self._size_bytes)
 
     def add(self, size_bytes: int, now_us: int) -> int:
         """A packet leaves; its number."""
         number = self._next
         self._packets[number] = SentPacket(number, size_bytes, now_us)
+        self._size_bytes += size_bytes
         self._next += 1
         if len(self._packets) > MAX_PACKETS:
-            self._packets.popitem(last=False)
+            self._forget_oldest()
         return number
 
     def match(self, feedback: Feedback) -> list[Fate]:
@@ -66,10 +78,15 @@ class SentLog:
         for number, arrived_us in enumerate(feedback.arrivals_us, start=first):
             packet = self._packets.pop(number, None)
             if packet is not None:
+                self._size_bytes -= packet.size_bytes
                 fates.append(Fate(packet, self._unwrapped(arrived_us)))
         while self._packets and next(iter(self._packets)) < first:
-            self._packets.popitem(last=False)
+            self._forget_oldest()
         return fates
+
+    def _forget_oldest(self) -> None:
+        _, packet = self._packets.popitem(last=False)
+        self._size_bytes -= packet.size_bytes
 
     def _unwrapped(self, arrived_us: int | None) -> int | None:
         if arrived_us is None:

@@ -108,7 +108,7 @@ def run(
             found = probing.on_fates(fates, now)
             if found is not None:
                 control.on_probed(found.rate_bps, full=found.full)
-        control.on_tick(log.oldest_us(), now)
+        control.on_tick(log.under_way(), now)
         if (now + STEP_US) % 1_000_000 == 0:
             result.append(Second(control.target_bps, arrived * 8, sent * 8, worst))
             arrived = sent = 0

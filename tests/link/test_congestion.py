@@ -44,6 +44,18 @@ def test_after_a_drop_the_queue_is_gone_soon_and_the_path_used(
     assert used(seconds[5:12]) > 0.7 * before
 
 
+@pytest.mark.parametrize("drops_s", [11, 12, 13])  # beside a probe, and away from one
+def test_a_steep_drop_is_felt_before_its_queue_has_come(drops_s: int) -> None:
+    """What is sent in the first third of a second alone fills 1.2 s of it, 2.2 s with a probe."""
+
+    def drop(second: int, path: Path) -> None:
+        path.capacity_bps = 1e6 if second < drops_s else 0.15e6
+
+    seconds = run(Path(1e6), drops_s + 9, bounds=Bounds(30_000, 1_700_000), change=drop)
+    assert max(second.queue_us for second in seconds[drops_s + 3 :]) < 700_000
+    assert used(seconds[drops_s + 3 :]) > 0.85 * 0.15e6
+
+
 def test_new_room_is_found_within_ten_seconds() -> None:
     def rise(second: int, path: Path) -> None:
         path.capacity_bps = 0.3e6 if second < 10 else 2.5e6
