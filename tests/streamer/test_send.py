@@ -228,12 +228,13 @@ async def test_units_before_the_first_session_go_nowhere() -> None:
     await send.finish()
 
 
-def test_the_back_off_doubles_from_half_a_second_to_eight_with_jitter() -> None:
+def test_the_back_off_grows_from_half_a_second_to_eight_with_jitter() -> None:
     rng = random.Random(3)
     backoff = Backoff(rng)
-    delays = [backoff.next_s() for _ in range(8)]
-    for delay, middle in zip(delays, [0.5, 1, 2, 4, 8, 8, 8, 8], strict=True):
+    delays = [backoff.next_s() for _ in range(9)]
+    middles = [0.5, 0.75, 1.125, 1.6875, 2.53125, 3.796875, 5.6953125, 8, 8]
+    for delay, middle in zip(delays, middles, strict=True):
         assert 0.75 * middle <= delay <= 1.25 * middle
-    assert len(set(delays)) == 8
+    assert len(set(delays)) == 9
     backoff.reset()
     assert backoff.next_s() <= 0.625
