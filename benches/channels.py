@@ -98,7 +98,7 @@ class DencChannel:
             [latent.planes for latent in self._latents],
             self._clip.fps,
             quality,
-            best_preset(self.scale, restored=self._restored),
+            self.scale,
             restored=self._restored,
         )
         writer, guides = SideInfoWriter(self._network_id), self._guides(coded)
@@ -177,11 +177,14 @@ def _size(planes: Planes) -> tuple[int, int]:
 
 
 def _encode(
-    pictures: Sequence[Planes], fps: float, crf: float, preset: str, *, restored: bool = False
+    pictures: Sequence[Planes], fps: float, crf: float, scale: int, *, restored: bool
 ) -> tuple[list[CodedPicture], float]:
     started = time.perf_counter()
     width, height = _size(pictures[0])
-    encoder = CarrierEncoder(width, height, fps, crf=crf, preset=preset, restored=restored)
+    preset = best_preset(scale, restored=restored)
+    encoder = CarrierEncoder(
+        width, height, fps, crf=crf, preset=preset, restored=restored, scale=scale
+    )
     coded: list[CodedPicture] = []
     for number, planes in enumerate(pictures):
         coded += encoder.encode(planes, number)

@@ -31,6 +31,8 @@ PRESETS = (
 RESTORED_PARAMS = (
     "sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2", "aq-strength=0.5",
 )  # fmt: skip
+# Of a smaller latent's colour there is a sixteenth at the most: that is to be closer to the source.
+SMALL_PARAMS = ("cbqpoffs=-3", "crqpoffs=-3")
 # What ultrafast and superfast leave out and QP offsets need; the default of the others.
 OFFSET_PARAMS = ("aq-mode=2", "aq-strength=1")
 # QP over what x265 chooses, by place after the IRAP modulo four: what later pictures lean on is
@@ -65,7 +67,8 @@ class CodedPicture:
 class CarrierEncoder:
     """x265, tuned for zero latency, at a bitrate (bit/s), a CRF or a fixed QP.
 
-    `restored`: for pictures that a network restores, not for people's eyes. `steered`: at a CRF
+    `restored`: for pictures that a network restores, not for people's eyes; then `scale` tells how
+    many times smaller than the source, each way, they are. `steered`: at a CRF
     that means the same QP in every scene, with an offset for each picture (`RatedEncoder`).
     """
 
@@ -80,6 +83,7 @@ class CarrierEncoder:
         qp: int | None = None,
         preset: str = "medium",
         restored: bool = False,
+        scale: int = 1,
         steered: bool = False,
         keyframe_interval: int = KEYFRAME_INTERVAL,
         threads: int = 2,
@@ -104,7 +108,7 @@ class CarrierEncoder:
         if restored or steered:
             params += OFFSET_PARAMS
         if restored:
-            params += RESTORED_PARAMS
+            params += RESTORED_PARAMS + (SMALL_PARAMS if scale > 1 else ())
         if steered:
             params.append("qcomp=1")  # x265 would answer an offset by a lower QP otherwise
         if bitrate_bps is not None:

@@ -39,11 +39,13 @@ class RatedEncoder:
         bitrate_bps: float,
         preset: str = "medium",
         restored: bool = False,
+        scale: int = 1,
         threads: int = 2,
     ) -> None:
         self._encoder = CarrierEncoder(
             width, height, fps,
-            crf=BASE_QP, preset=preset, restored=restored, steered=True, threads=threads,
+            crf=BASE_QP, preset=preset, restored=restored, scale=scale, steered=True,
+            threads=threads,
         )  # fmt: skip
         self._control = RateControl(
             bitrate_bps,

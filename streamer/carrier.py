@@ -122,6 +122,7 @@ class Carrier:
                 bitrate_bps=self._bitrate_bps,
                 preset=preset,
                 restored=self._restored,
+                scale=latent.scale,
                 threads=self._settings.threads,
             )
             self._show(preset)

@@ -91,6 +91,7 @@ def coded_units(setting: Setting) -> tuple[bytes, list[AccessUnit]]:
                 bitrate_bps=setting.bitrate_bps,
                 preset=best_preset(latent.scale, restored=True),
                 restored=True,
+                scale=latent.scale,
                 threads=THREADS,
             )
             coded = carrier.encode(latent.planes, latent.number)

@@ -246,6 +246,7 @@ class _Run:
             bitrate_bps=self._setting.bitrate_bps,
             preset=best_preset(latent.scale, restored=self._restored),
             restored=self._restored,
+            scale=latent.scale,
             threads=THREADS,
         )
 

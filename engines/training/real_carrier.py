@@ -56,6 +56,7 @@ def code_clip(
         crf=crf,
         preset=best_preset(scale, restored=True),
         restored=True,
+        scale=scale,
         threads=1,
     )
     decoder = CarrierDecoder()

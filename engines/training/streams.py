@@ -90,6 +90,7 @@ def code_clip(
         crf=crf,
         preset=best_preset(plan.scale, restored=True),
         restored=True,
+        scale=plan.scale,
         threads=1,
     )
     decoder = CarrierDecoder()

@@ -62,6 +62,21 @@ def test_pictures_for_a_network_are_coded_with_other_tools() -> None:
     assert sequence_sets[0] != sequence_sets[1]  # no sample adaptive offset, for one
 
 
+def test_a_smaller_latent_is_coded_with_more_of_its_colour() -> None:
+    def coloured(number: int) -> Planes:
+        noise = np.random.default_rng(number).normal(128, 12, (2, HEIGHT // 2, WIDTH // 2))
+        u, v = noise.clip(0, 255).astype(np.uint8)
+        return Planes(moving(number).y, u, v)
+
+    errors = []
+    for scale in (1, 2):
+        encoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=36, restored=True, scale=scale)
+        (coded,) = encoder.encode(coloured(0), 0)
+        ((_, planes),) = CarrierDecoder().decode(coded.data, 0)
+        errors.append(np.square(planes.u - coloured(0).u.astype(float)).mean())
+    assert errors[1] < 0.8 * errors[0]
+
+
 def busy(number: int) -> Planes:
     """Texture that moves and changes, so that every picture costs something."""
     noise = np.random.default_rng(number // 2).normal(0, 9, (HEIGHT, WIDTH))
