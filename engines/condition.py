@@ -15,6 +15,7 @@ from engines.codebook import BITS_MAX, BITS_MIN
 QP_KNOTS = (12, 18, 22, 26, 30, 34, 38, 42, 46, 50)
 CONDITION_SCALES = (1, 2, 3, 4)
 CONDITION_SIZE = len(QP_KNOTS) + len(CONDITION_SCALES) + BITS_MAX - BITS_MIN + 1 + 1
+FIDELITY_PLACE = CONDITION_SIZE - 1  # in the vector
 FIDELITY = 0.5  # unless asked for another
 
 
@@ -28,5 +29,5 @@ def condition_vector(
     vector[low], vector[low + 1] = low + 1 - place, place - low
     vector[len(QP_KNOTS) + CONDITION_SCALES.index(scale)] = 1
     vector[len(QP_KNOTS) + len(CONDITION_SCALES) + bits - BITS_MIN] = 1
-    vector[-1] = fidelity
+    vector[FIDELITY_PLACE] = fidelity
     return vector

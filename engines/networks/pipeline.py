@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engines.condition import FIDELITY_PLACE
 from engines.networks.constant import Constant
 from engines.networks.dcp_unet import DCPUnet, DCPUnetConfig
 from engines.networks.downscale import patch_downscale
@@ -92,7 +93,7 @@ class ViewerHalf(nn.Module):
         else:
             latent, features = self.unet(padded, condition)
             enlarged = self.decoder.enlarged(latent, scale)
-        out: tuple[Tensor, Tensor] = self.decoder(enlarged, features)
+        out: tuple[Tensor, Tensor] = self.decoder(enlarged, features, condition[:, FIDELITY_PLACE])
         return out
 
     def guided(self, restored: Tensor, features: Tensor, guide: Tensor) -> Tensor:

@@ -167,13 +167,19 @@ class TinyAEDecoder(nn.Module):
         super().__init__()
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d, quantized) for d in dilations))
         self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
+        self.look = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
         self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 
-    def forward(self, enlarged: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The source, and the features (N, C, h, w) that its last layer was made from."""
+    def forward(
+        self, enlarged: Tensor, features: Tensor, fidelity: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The source, and the features (N, C, h, w) that its last layer was made from.
+
+        `fidelity` (N,), 0..1, is the share of `look`, what is drawn for the eye alone.
+        """
         features = self.blocks(features)
-        residual: Tensor = self.head(features) * RESIDUAL_GAIN
-        return enlarged + residual, features
+        drawn = self.head(features) + fidelity[:, None, None, None] * self.look(features)
+        return enlarged + drawn * RESIDUAL_GAIN, features
 
     def enlarged(self, latent: Tensor, scale: int) -> Tensor:
         """The base of scales 2 to 4: (N, 3, h, w) latent to (N, 6, h, w), by the scale's kernel."""

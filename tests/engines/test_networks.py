@@ -11,6 +11,7 @@ from av.video.reformatter import Interpolation
 torch = pytest.importorskip("torch", reason="torch is not installed (make setup-train)")
 
 import torch.nn.functional as F
+from installed_viewer import installed_viewer
 from torch.utils.flop_counter import FlopCounterMode
 
 from engines.codebook import Codebook
@@ -20,7 +21,15 @@ from engines.frame import Planes, planes_from_video_frame, resized
 from engines.guide import GUIDE_SIZE
 from engines.latent import SCALES, Latent, latent_size, padded_size
 from engines.networks.downscale import patch_downscale
-from engines.networks.graphs import FIT_CONTRAST_MAX, StreamerGraph, raised
+from engines.networks.graphs import (
+    FIT_CONTRAST_MAX,
+    FIT_INPUTS,
+    VIEWER_INPUTS,
+    FitGraph,
+    StreamerGraph,
+    ViewerGraph,
+    raised,
+)
 from engines.networks.guidance import Guidance
 from engines.networks.pipeline import source_on_half, unfolded_planes
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
@@ -29,6 +38,7 @@ from engines.runtimes.onnx import OnnxRuntime
 from engines.runtimes.torch import TorchRuntime
 from engines.weight_store import ENCODER, NO_NETWORK, Task, WeightStore
 
+ROUNDED_APART = 0.9  # two ways to round, at most, of what rounding costs
 PARAMETERS = {"720p": 10.8e6, "1080p": 15.9e6, "1440p": 17.5e6}
 
 
@@ -210,6 +220,11 @@ def photograph(width: int, height: int) -> tuple[torch.Tensor, ...]:
     return tuple(torch.from_numpy(p.copy())[None, None] for p in picture.channels)
 
 
+def off(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean absolute difference."""
+    return float(np.abs(a.astype(float) - b).mean())
+
+
 def told(scale: int) -> dict[str, np.ndarray]:
     """What restorers take beside the latent."""
     guide = np.random.default_rng(1).normal(0, 0.02, (1, GUIDE_SIZE)).astype(np.float32)
@@ -238,9 +253,12 @@ def test_graphs_and_torch_agree(scale: int, size: tuple[int, int], picture) -> N
                 assert np.abs(a - b).max() / 255 <= 1e-3
             source = dict(zip("yuv", outputs[0], strict=True))
             source |= told(scale)
-        elif scale > 1 and PRESETS[network].unet.quantized:  # (how much it rounds: test_quantized)
-            for a, b in zip(*outputs, strict=True):
-                assert np.abs(a.astype(int) - b.astype(int)).mean() <= 1
+        elif scale > 1 and PRESETS[network].unet.quantized:
+            told_all = (torch.from_numpy(source[name]) for name in VIEWER_INPUTS)
+            with torch.inference_mode():
+                exact = ViewerGraph(installed_viewer(store, network, exact=True), scale)(*told_all)
+            for a, b, c in zip(*outputs, exact, strict=True):  # neither rounds as the other does
+                assert off(a, b) <= ROUNDED_APART * off(b, c.numpy())
         else:  # uint8: the same but for values that lie on a rounding border
             for a, b in zip(*outputs, strict=True):
                 assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
@@ -260,8 +278,15 @@ def test_fits_agree_in_graph_and_torch(scale: int, size: tuple[int, int]) -> Non
         runtime.load(store.restorers[0], scale, Task.FIT)
         sums.append(runtime.run(source))
     rounded = scale > 1 and PRESETS[store.restorers[0]].unet.quantized
+    if rounded:
+        viewer = installed_viewer(store, store.restorers[0], exact=True)
+        with torch.inference_mode():
+            exact = FitGraph(viewer, scale)(*(torch.from_numpy(source[n]) for n in FIT_INPUTS))
+        for a, b, c in zip(*sums, exact, strict=True):
+            assert off(a, b) <= ROUNDED_APART * off(b, c.numpy())
+        return
     for a, b in zip(*sums, strict=True):
-        assert np.abs(a - b).max() <= (2e-2 if rounded else 1e-3) * np.abs(b).max()
+        assert np.abs(a - b).max() <= 1e-3 * np.abs(b).max()
 
 
 def test_a_guide_is_the_least_squares_of_its_directions() -> None:

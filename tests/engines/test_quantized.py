@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make setup-
 
 import onnx
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from installed_viewer import installed_viewer
 
 from engines.condition import condition_vector
 from engines.guide import GUIDE_SIZE
@@ -128,16 +128,11 @@ def test_a_graph_rounds_no_more_than_torch(name: str, scale: int) -> None:
     inputs["guide"] = np.zeros((1, GUIDE_SIZE), np.float32)
     runtime = OnnxRuntime(store, 1)
     runtime.load(name, scale)
-    viewer = build_viewer(name).eval()
-    viewer.load_state_dict({k: v.float() for k, v in load_file(store.weights(name)).items()})
-    graph = ViewerGraph(viewer, scale)
     shown = [runtime.run(inputs)[0]]
     with torch.inference_mode():
-        for _ in range(2):
+        for is_exact in (False, True):
+            graph = ViewerGraph(installed_viewer(store, name, exact=is_exact), scale)
             shown.append(graph(*(torch.from_numpy(x) for x in inputs.values()))[0].numpy())
-            for module in viewer.modules():
-                if isinstance(module, QuantizedConv2d):
-                    module.set_ranges((0.0, 0.0), (0.0, 0.0))
     *rounded, exact = (picture.astype(float) for picture in shown)
     by_graph, by_torch = (np.square(picture - exact).mean() for picture in rounded)
     assert 0 < by_torch < 2

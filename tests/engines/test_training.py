@@ -252,7 +252,7 @@ def test_export_can_be_installed(data: Path, tmp_path: Path) -> None:
     assert store.restorers == ("lite",)
     assert store.partner("lite") == store.encoder_id
     assert store.codebook(5).bits == 5
-    assert store.kmacs_per_pixel("lite") == pytest.approx(13.3, abs=0.1)
+    assert store.kmacs_per_pixel("lite") == pytest.approx(13.7, abs=0.1)
     for scale in (2, 3, 4):
         assert store.graph("lite", scale).stat().st_size < 500_000  # no second copy of the weights
         store.graph("lite", scale, Task.FIT)
