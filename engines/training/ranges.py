@@ -84,7 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     state = stored_state(args.start, args.preset, torch.device("cpu"))
     viewer = build_viewer(args.preset).eval()
-    viewer.load_state_dict(state["viewer"], strict=False)  # it may have no ranges yet
+    found = viewer.load_state_dict(state["viewer"], strict=False)  # it may have no ranges yet
+    missing = [name for name in found.missing_keys if not name.endswith("_range")]
+    if missing or found.unexpected_keys:
+        wrong = ", ".join([*missing, *found.unexpected_keys][:3])
+        parser.error(f"{args.start} is not of {args.preset}: it differs in {wrong}")
     fit_ranges(viewer, args.data)
     torch.save(
         {"streamer": state["streamer"], "viewer": viewer.state_dict(), "preset": args.preset},

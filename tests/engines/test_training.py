@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make setup-
 
 from engines.networks.presets import build_viewer
 from engines.networks.quantized import QuantizedConv2d
-from engines.training import export, streams, train
+from engines.training import export, ranges, streams, train
 from engines.training.batches import ClipBatches, StreamBatches
 from engines.training.clips import FRAMES, SIZE, pack, photo_clip, unpack
 from engines.training.joint import joint_loss, natural_distance, round_to_levels
@@ -316,3 +316,15 @@ def test_ranges_hold_what_the_layers_see(data: Path) -> None:
             assert least <= 0 < greatest
     assert viewer.unet.stages[0].lfb.second.input_range[0] == 0  # behind a ReLU
     assert viewer.unet.stages[0].lfb.first.input_range[0] < 0
+
+
+def test_ranges_of_another_network_are_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = build_viewer("lite").state_dict()
+    state["decoder.tail.weight"] = state.pop("decoder.head.weight")
+    torch.save({"streamer": {}, "viewer": state, "preset": "lite"}, tmp_path / "other.pt")
+    with pytest.raises(SystemExit, match="2"):
+        ranges.main([str(tmp_path / "other.pt"), str(tmp_path), str(tmp_path / "run.pt")])
+    assert "decoder.head.weight, decoder.tail.weight" in capsys.readouterr().err
+    assert not (tmp_path / "run.pt").exists()
