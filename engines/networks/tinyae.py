@@ -166,8 +166,8 @@ class TinyAEDecoder(nn.Module):
     def __init__(self, channels: int, dilations: tuple[int, ...], quantized: bool) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(DilatedBlock(channels, d, quantized) for d in dilations))
-        self.head = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
-        self.look = zero_initialised(nn.Conv2d(channels, FOLDED_CHANNELS, 3, padding=1))
+        # the picture, and what is drawn on it for the eye alone
+        self.head = zero_initialised(nn.Conv2d(channels, 2 * FOLDED_CHANNELS, 3, padding=1))
         self.enlarge = nn.ParameterDict({str(s): lanczos_kernel(2) for s in LATENT_SCALES})
 
     def forward(
@@ -175,10 +175,11 @@ class TinyAEDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The source, and the features (N, C, h, w) that its last layer was made from.
 
-        `fidelity` (N,), 0..1, is the share of `look`, what is drawn for the eye alone.
+        `fidelity` (N,), 0..1, is the share of what is drawn for the eye alone.
         """
         features = self.blocks(features)
-        drawn = self.head(features) + fidelity[:, None, None, None] * self.look(features)
+        faithful, look = self.head(features).chunk(2, dim=1)
+        drawn = faithful + fidelity[:, None, None, None] * look
         return enlarged + drawn * RESIDUAL_GAIN, features
 
     def enlarged(self, latent: Tensor, scale: int) -> Tensor:

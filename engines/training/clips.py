@@ -27,8 +27,9 @@ from engines.frame import Planes, planes_from_video_frame, resized
 
 SIZE = 384  # pixels, each side of a clip
 FRAMES = 8
-PHOTO_SHARE = 0.6
-SOFT_SHARE = 0.35  # of the clips: real cameras are often softer than their pixels
+PHOTO_SHARE = 0.4
+SOFT_SHARE = 0.35  # of the photos' clips: real cameras are often softer than their pixels
+SOFT_VIDEO_SHARE = 0.65  # of the videos': what is restored is mostly video at its own size
 PHOTO_ENDINGS = (".webp", ".jpg", ".jpeg", ".png")
 VIDEO_ENDINGS = (".mp4", ".webm", ".mkv", ".mov")
 
@@ -136,7 +137,7 @@ def video_clips(path: Path, count: int, rng: np.random.Generator) -> Iterator[It
 
 def _video_clip(pictures: list[av.VideoFrame], rng: np.random.Generator) -> Iterator[Packed]:
     shortest = min(pictures[0].width, pictures[0].height)
-    soft = rng.random() < SOFT_SHARE
+    soft = rng.random() < SOFT_VIDEO_SHARE
     shrink = min(rng.uniform(1.0, 1.4) if soft else rng.uniform(1.4, 2.6), shortest / SIZE)
     width, height = (
         max(SIZE, round(s / shrink / 2) * 2) for s in (pictures[0].width, pictures[0].height)
