@@ -13,7 +13,7 @@ Levels lie on a grid of a quarter step, so that a codebook is small and exact on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ class Codebook:
         return hash(self.to_bytes())
 
     @classmethod
+    @cache  # asked for with every picture, and its tables with it
     def uniform(cls, bits: int) -> Codebook:
         """Evenly spread levels: with 8 bits, latent and carrier are the same picture."""
         if not BITS_MIN <= bits <= BITS_MAX:
@@ -71,8 +72,11 @@ class Codebook:
 
     def compress(self, channel: int, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """Latent values (any shape, clipped to 0..255) to the 8-bit values that travel."""
-        grid = np.clip(values * GRID + 0.5, 0, GRID_MAX).astype(np.uint16)
-        carried: npt.NDArray[np.uint8] = self._compress_tables[channel][grid]
+        scaled = values * np.float32(GRID)
+        scaled += 0.5
+        grid = np.clip(scaled, 0, GRID_MAX, out=scaled).astype(np.uint16)
+        # every index is in the table; any other mode than "raise" skips a check of each
+        carried: npt.NDArray[np.uint8] = np.take(self._compress_tables[channel], grid, mode="clip")
         return carried
 
     def expand(
