@@ -34,6 +34,7 @@ from tqdm import tqdm
 
 from engines.codebook import BITS_MAX, BITS_MIN, Codebook, fit_levels
 from engines.condition import CONDITION_SIZE
+from engines.errors import WeightsError
 from engines.guide import GUIDE_SIZE
 from engines.latent import SCALES, padding_multiple
 from engines.networks.graphs import (
@@ -47,10 +48,11 @@ from engines.networks.graphs import (
     ViewerGraph,
 )
 from engines.networks.guidance import LUMA_PHASES
-from engines.networks.pipeline import ViewerHalf
-from engines.networks.presets import build_streamer, build_viewer
+from engines.networks.pipeline import StreamerHalf, ViewerHalf
+from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.networks.tinyae import LATENT_SCALES
-from engines.training.batches import StreamBatches
+from engines.training.batches import CPU, StreamBatches
+from engines.training.checkpoint import load_part, read_checkpoint
 from engines.training.clips import unpack
 from engines.weight_store import (
     ENCODER,
@@ -229,6 +231,22 @@ def kmacs_per_pixel(viewer: ViewerHalf) -> float:
     return counter.get_total_flops() / 2 / (width * height) / 1e3
 
 
+def _streamer(checkpoint: Path) -> StreamerHalf:
+    streamer = build_streamer()
+    load_part(streamer, read_checkpoint(checkpoint, CPU), "streamer", checkpoint)
+    return streamer
+
+
+def _viewer(checkpoint: Path) -> ViewerHalf:
+    state = read_checkpoint(checkpoint, CPU)
+    preset = state.get("preset")
+    if preset not in PRESETS:
+        raise WeightsError(f"{checkpoint} is of no preset that this version knows: {preset}")
+    viewer = build_viewer(preset)
+    load_part(viewer, state, "viewer", checkpoint)
+    return viewer
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -242,22 +260,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--card", type=Path, help="JSON kept in the manifest beside the network")
     parser.add_argument("--out", type=Path, default=WEIGHTS_FOLDER)
     args = parser.parse_args(arguments)
+    try:
+        viewer = _viewer(args.checkpoint)
+        streamer = _streamer(args.encoder) if args.encoder else None
+    except WeightsError as error:
+        parser.error(str(error))
     args.out.mkdir(parents=True, exist_ok=True)
     manifest = args.out / MANIFEST
     document: dict[str, Any] = {"version": MANIFEST_VERSION, "networks": {}}
     if manifest.exists():
         document = json.loads(manifest.read_text())
     networks = document["networks"]
-    if args.encoder:
-        streamer = build_streamer()
-        streamer.load_state_dict(torch.load(args.encoder, weights_only=True)["streamer"])
+    if streamer:
         entry = export_network(ENCODER, streamer, args.out)
         entry["codebooks"] = fit_codebooks(streamer, args.data)
         networks = {ENCODER: entry}
     partner = networks[ENCODER]["weights"]["sha256"][: 2 * NETWORK_ID_BYTES]
-    state = torch.load(args.checkpoint, weights_only=True)
-    viewer = build_viewer(state["preset"])
-    viewer.load_state_dict(state["viewer"])
     whiten_guidance(viewer.eval(), args.data)
     entry = export_network(args.name, viewer, args.out) | {"partner": partner}
     entry["kmacs_per_pixel"] = round(kmacs_per_pixel(viewer), 1)

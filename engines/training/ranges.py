@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from engines.errors import WeightsError
 from engines.networks.pipeline import ViewerHalf
 from engines.networks.presets import PRESETS, build_viewer
 from engines.networks.quantized import ACTIVATION_MAX, QuantizedConv2d, Range, grid_of
-from engines.training.batches import StreamBatches
-from engines.training.checkpoint import stored_state
+from engines.training.batches import CPU, StreamBatches
+from engines.training.checkpoint import load_part, stored_state
 
 CROP, CROPS, BATCHES = 192, 4, 60
 SAMPLES = 60_000  # of each batch, input and output
@@ -82,13 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--preset", choices=tuple(PRESETS), default="lite")
     args = parser.parse_args(arguments)
-    state = stored_state(args.start, args.preset, torch.device("cpu"))
     viewer = build_viewer(args.preset).eval()
-    found = viewer.load_state_dict(state["viewer"], strict=False)  # it may have no ranges yet
-    missing = [name for name in found.missing_keys if not name.endswith("_range")]
-    if missing or found.unexpected_keys:
-        wrong = ", ".join([*missing, *found.unexpected_keys][:3])
-        parser.error(f"{args.start} is not of {args.preset}: it differs in {wrong}")
+    try:
+        state = stored_state(args.start, args.preset, CPU)
+        load_part(viewer, state, "viewer", args.start, optional="_range")  # it may have none yet
+    except WeightsError as error:
+        parser.error(str(error))
     fit_ranges(viewer, args.data)
     torch.save(
         {"streamer": state["streamer"], "viewer": viewer.state_dict(), "preset": args.preset},

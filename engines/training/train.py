@@ -32,11 +32,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from engines.errors import WeightsError
 from engines.networks.guidance import LUMA_PHASES
 from engines.networks.pipeline import StreamerHalf, ViewerHalf, source_on_half
 from engines.networks.presets import PRESETS, build_streamer, build_viewer
 from engines.training.batches import TOGETHER, Batch, ClipBatches, StreamBatches
-from engines.training.checkpoint import stored_state
+from engines.training.checkpoint import load_part, read_checkpoint, stored_state
 from engines.training.graphed import Ahead, GraphedStep, Step
 from engines.training.joint import joint_loss
 from engines.training.losses import PerceptualLoss, autocast, looks, relative_error
@@ -106,18 +107,24 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
 
     def start_from(self, checkpoint: Path) -> None:
-        """Take the averaged weights of another stage, or a folder's installed weights."""
+        """Take the averaged weights of another stage, or a folder's installed weights.
+
+        Raises WeightsError where they are of another network.
+        """
         state = stored_state(checkpoint, self.settings.preset, self.device)
-        self.streamer.load_state_dict(state["streamer"])
-        self.viewer.load_state_dict(state["viewer"])
+        load_part(self.streamer, state, "streamer", checkpoint)
+        load_part(self.viewer, state, "viewer", checkpoint)
         self.average = {k: v.detach().clone() for k, v in self.networks.state_dict().items()}
 
     def resume(self) -> bool:
-        """Go on from this stage's own checkpoint, if there is one."""
+        """Go on from this stage's own checkpoint, if there is one.
+
+        Raises WeightsError where it is of another network.
+        """
         if not self._checkpoint.exists():
             return False
-        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
-        self.networks.load_state_dict(state["networks"])
+        state = read_checkpoint(self._checkpoint, self.device)
+        load_part(self.networks, state, "networks", self._checkpoint)
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step = state["average"], state["step"]
         return True
@@ -369,8 +376,11 @@ def main() -> None:
         seed=args.seed,
     )
     trainer = Trainer(args.stage, args.run, settings, device)
-    if not trainer.resume() and args.start_from:
-        trainer.start_from(args.start_from)
+    try:
+        if not trainer.resume() and args.start_from:
+            trainer.start_from(args.start_from)
+    except WeightsError as error:
+        parser.error(str(error))
     seed = settings.seed + trainer.step + _rank() * SEED_STRIDE
     perceptual = None
     if args.metrics and settings.perceptual:

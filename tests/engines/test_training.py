@@ -328,3 +328,33 @@ def test_ranges_of_another_network_are_a_usage_error(
         ranges.main([str(tmp_path / "other.pt"), str(tmp_path), str(tmp_path / "run.pt")])
     assert "decoder.head.weight, decoder.tail.weight" in capsys.readouterr().err
     assert not (tmp_path / "run.pt").exists()
+
+
+OTHER_SHAPE, OTHER_PRESET, NO_CHECKPOINT = "size mismatch", "preset 720p", "not a checkpoint"
+
+
+@pytest.mark.parametrize("wrong", [OTHER_SHAPE, OTHER_PRESET, NO_CHECKPOINT, "No such file"])
+def test_weights_of_another_network_are_a_usage_error(
+    wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "other.pt"
+    if wrong == OTHER_SHAPE:
+        state = build_viewer("lite").state_dict()
+        state["decoder.head.bias"] = state["decoder.head.bias"][:6]
+        torch.save({"streamer": {}, "viewer": state, "preset": "lite"}, start)
+    elif wrong == OTHER_PRESET:
+        torch.save({"streamer": {}, "viewer": {}, "preset": "720p"}, start)
+    elif wrong == NO_CHECKPOINT:
+        start.write_bytes(b"a text, by mistake")
+    given = ["train", "streams", "DATA", str(tmp_path / "run"), "--start-from", str(start)]
+    monkeypatch.setattr("sys.argv", given)
+    with pytest.raises(SystemExit, match="2"):
+        train.main()
+    told = capsys.readouterr().err
+    assert str(start) in told
+    assert wrong in told or wrong == OTHER_SHAPE
+    if wrong != OTHER_PRESET:  # export takes the preset that the checkpoint names
+        with pytest.raises(SystemExit, match="2"):
+            export.main([str(start), "DATA", "--name", "lite", "--out", str(tmp_path / "out")])
+        assert wrong in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
