@@ -181,7 +181,7 @@ def _encode(
 ) -> tuple[list[CodedPicture], float]:
     started = time.perf_counter()
     width, height = _size(pictures[0])
-    preset = best_preset(scale, restored=restored)
+    preset = best_preset(width, height, scale, restored=restored)
     encoder = CarrierEncoder(
         width, height, fps, crf=crf, preset=preset, restored=restored, scale=scale
     )

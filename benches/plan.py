@@ -16,7 +16,7 @@ from benches.methods import (
 )
 from benches.points import NO_TARGET, hd_factor
 from benches.views import View, code_name
-from engines.carrier import RESTORED_PARAMS, RESTORED_PRESETS, SMALL_PARAMS
+from engines.carrier import RESTORED_PARAMS, SLOWER_PARAMS, SMALL_PARAMS
 from engines.evaluation.clips import Clip, ClipEntry
 from engines.scale import (
     COARSER_ABOVE_QP,
@@ -77,7 +77,7 @@ class Plan:
             return "; ".join([*parts, anchor.coder.settings])
         view = self.view(method)
         parts += [view.network, f"code {code_name()}"]
-        parts += [f"x265 {RESTORED_PRESETS} {RESTORED_PARAMS} {SMALL_PARAMS}"]
+        parts += [f"x265 {RESTORED_PARAMS} {SLOWER_PARAMS} {SMALL_PARAMS}"]
         parts += [f"scale {self.scale or AUTO_SCALE}", f"{self.bits} bits"]
         return "; ".join([*parts, "guided"] if self.guided else parts)
 

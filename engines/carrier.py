@@ -31,6 +31,12 @@ PRESETS = (
 RESTORED_PARAMS = (
     "sao=0", "psy-rd=1", "psy-rdoq=0", "ref=2", "me=hex", "subme=2", "aq-strength=0.5",
 )  # fmt: skip
+# x265's slower for such pictures: every shape of block and all references, but not its full rate
+# distortion optimisation, which takes twice as long for a last percent.
+SLOWER_PARAMS = (
+    "rd=4", "tu-intra-depth=1", "tu-inter-depth=1", "limit-tu=0", "max-merge=3", "ref=4",
+    "limit-refs=0", "limit-modes=0",
+)  # fmt: skip
 # Of a smaller latent's colour there is a sixteenth at the most: that is to be closer to the source.
 SMALL_PARAMS = ("cbqpoffs=-3", "crqpoffs=-3")
 # What ultrafast and superfast leave out and QP offsets need; the default of the others.
@@ -40,15 +46,25 @@ OFFSET_PARAMS = ("aq-mode=2", "aq-strength=1")
 CASCADE = (0.0, 4.0, 3.0, 4.0)
 IRAP_OFFSET = -2.0
 WAVEFRONT_PIXELS = 400_000  # from which on rows are coded in parallel, at some bytes a row
-RESTORED_PRESETS = {1: "medium", 2: "slow", 3: "slow", 4: "slow"}  # by the latent's scale
+FULL_SIZE_PRESET = "medium"  # of pictures at scale 1 that a network restores
+LATENT_PRESET, SMALL_LATENT_PRESET = "slow", "slower"  # of the others
+SMALL_LATENT_PIXELS = 110_000  # 1280x720 at scale 3, 848x480 at 2
 # A stranger's parameter sets may ask for pictures of 200 MB; FFmpeg counts its own padding too.
 MAX_PIXELS = 2 * SOURCE_MAX_WIDTH * SOURCE_MAX_HEIGHT
 PLAIN_PRESET = "medium"  # of pictures that no network restores
 
 
-def best_preset(scale: int, *, restored: bool) -> str:
-    """What measures best for latents of a scale, where the machine is fast enough."""
-    return RESTORED_PRESETS[scale] if restored else PLAIN_PRESET
+def best_preset(width: int, height: int, scale: int, *, restored: bool) -> str:
+    """What measures best for latents of a size and scale.
+
+    Where the machine is fast enough; `slow` on the larger latents takes longer than `slower` on
+    small ones.
+    """
+    if not restored:
+        return PLAIN_PRESET
+    if scale == 1:
+        return FULL_SIZE_PRESET
+    return SMALL_LATENT_PRESET if width * height <= SMALL_LATENT_PIXELS else LATENT_PRESET
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,7 @@ class CarrierEncoder:
             params += OFFSET_PARAMS
         if restored:
             params += RESTORED_PARAMS + (SMALL_PARAMS if scale > 1 else ())
+            params += SLOWER_PARAMS if preset == SMALL_LATENT_PRESET else ()
         if steered:
             params.append("qcomp=1")  # x265 would answer an offset by a lower QP otherwise
         if bitrate_bps is not None:

@@ -116,7 +116,7 @@ class Carrier:
         if self._encoder is None or shape != self._format:
             self._close()
             self._format = shape
-            preset = self._effort.preset(latent.scale)
+            preset = self._effort.preset(*shape[:2], latent.scale)
             self._encoder = RatedEncoder(
                 *shape,
                 bitrate_bps=self._bitrate_bps,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from engines.carrier import best_preset
 
-STEPS = ("slow", "medium", "faster", "superfast", "ultrafast")
+STEPS = ("slower", "slow", "medium", "faster", "superfast", "ultrafast")
 BUSY_SHARE = 0.8  # of the time between two pictures: more is too long
 WINDOW_PICTURES = 40
 
@@ -23,15 +23,18 @@ class Effort:
         self._fixed = fixed
         self._restored = restored
         self._paced = paced and fixed is None
-        self._steps_back = 0
+        self._best = self._steps_back = 0  # in STEPS
         self._window: list[float] = []
 
-    def preset(self, scale: int) -> str:
-        """For a new encoder of latents of a scale."""
+    def preset(self, width: int, height: int, scale: int) -> str:
+        """For a new encoder of latents of a size and scale."""
         if self._fixed is not None:
             return self._fixed
-        best = STEPS.index(best_preset(scale, restored=self._restored))
-        return STEPS[min(best + self._steps_back, len(STEPS) - 1)]
+        self._best = STEPS.index(best_preset(width, height, scale, restored=self._restored))
+        return STEPS[self._step()]
+
+    def _step(self) -> int:
+        return min(self._best + self._steps_back, len(STEPS) - 1)
 
     def took(self, seconds: float, fps: float) -> bool:
         """A picture was coded. Whether it is time for a new encoder, with less effort."""
@@ -43,5 +46,6 @@ class Effort:
         mean, self._window = sum(self._window) / len(self._window), []
         if mean * fps <= BUSY_SHARE or self._steps_back >= len(STEPS) - 1:
             return False
+        before = self._step()
         self._steps_back += 1
-        return True
+        return self._step() != before

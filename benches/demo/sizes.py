@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benches.cores import cores
 from benches.demo.engine import demo_engine
 from benches.demo.live import LiveRun, Setting, run_live
 from engines.carrier import CarrierDecoder, CarrierEncoder
@@ -74,9 +74,8 @@ def cpu_s_per_pixel(frames: Sequence[Frame]) -> float:
 
 def estimate(sizes: Sequence[tuple[int, int]], fps: float, per_pixel_s: float) -> int:
     """Index of the largest size that should hold."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for index, (width, height) in enumerate(sizes):
-        if width * height * fps * per_pixel_s <= CORES_USED * (cores or 1):
+        if width * height * fps * per_pixel_s <= CORES_USED * cores():
             return index
     return len(sizes) - 1
 

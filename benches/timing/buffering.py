@@ -84,12 +84,13 @@ def coded_units(setting: Setting) -> tuple[bytes, list[AccessUnit]]:
             if (frame := source.read()) is None:
                 raise BenchError(f"{setting.source} ends after {len(units)} frames")
             latent = encoder.encode(frame, scale=setting.first_scale, bits=BITS)
+            width, height = latent.planes.width, latent.planes.height
             carrier = carrier or CarrierEncoder(
-                latent.planes.width,
-                latent.planes.height,
+                width,
+                height,
                 FPS,
                 bitrate_bps=setting.bitrate_bps,
-                preset=best_preset(latent.scale, restored=True),
+                preset=best_preset(width, height, latent.scale, restored=True),
                 restored=True,
                 scale=latent.scale,
                 threads=THREADS,

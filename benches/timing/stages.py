@@ -244,7 +244,7 @@ class _Run:
             planes.height,
             FPS,
             bitrate_bps=self._setting.bitrate_bps,
-            preset=best_preset(latent.scale, restored=self._restored),
+            preset=best_preset(planes.width, planes.height, latent.scale, restored=self._restored),
             restored=self._restored,
             scale=latent.scale,
             threads=THREADS,

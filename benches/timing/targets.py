@@ -8,10 +8,10 @@ viewer      `lite` holds 848x480 at 25 frames/s: its stages run side by side, so
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benches.cores import cores
 from benches.timing.result import SizeResult
 from benches.timing.stages import ANCHOR, FPS
 from benches.timing.stopwatch import total
@@ -65,7 +65,7 @@ def _viewer(results: Sequence[SizeResult]) -> Target:
         return _unknown("viewer_slowest_ms", FRAME_MS, what, f"{VIEWER_SIZE} {VIEWER_ENGINE}")
     stages = result.times.viewer(result.runtime, result.batch)
     slowest = max(stages, key=lambda name: stages[name].median_ms)
-    slowest_ms, whole, cores = stages[slowest].median_ms, total(stages), _cores()
+    slowest_ms, whole, count = stages[slowest].median_ms, total(stages), cores()
     return Target(
         "viewer_slowest_ms",
         FRAME_MS,
@@ -73,7 +73,7 @@ def _viewer(results: Sequence[SizeResult]) -> Target:
         slowest_ms < FRAME_MS,
         f"{what}: slowest stage {slowest} {slowest_ms:.1f} ms ({result.runtime}, batch"
         f" {result.batch}), sum {whole.median_ms:.1f} ms, CPU {whole.cpu_ms:.1f} of the"
-        f" {cores * FRAME_MS:.0f} ms that {cores} cores have, target below {FRAME_MS:g} ms:"
+        f" {count * FRAME_MS:.0f} ms that {count} cores have, target below {FRAME_MS:g} ms:"
         f" {_verdict(slowest_ms < FRAME_MS)}",
     )
 
@@ -84,9 +84,3 @@ def _unknown(name: str, limit: float, what: str, lacks: str) -> Target:
 
 def _verdict(met: bool) -> str:
     return "met" if met else "missed"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -48,13 +48,14 @@ def code_clip(
 
     Raises RuntimeError if x265 or the decoder keeps pictures back.
     """
+    width, height = pictures[0].width, pictures[0].height
     encoder = CarrierEncoder(
-        pictures[0].width,
-        pictures[0].height,
+        width,
+        height,
         FPS,
         qp=qp,
         crf=crf,
-        preset=best_preset(scale, restored=True),
+        preset=best_preset(width, height, scale, restored=True),
         restored=True,
         scale=scale,
         threads=1,

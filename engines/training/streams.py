@@ -88,7 +88,7 @@ def code_clip(
         side,
         FPS,
         crf=crf,
-        preset=best_preset(plan.scale, restored=True),
+        preset=best_preset(side, side, plan.scale, restored=True),
         restored=True,
         scale=plan.scale,
         threads=1,

@@ -84,6 +84,16 @@ def busy(number: int) -> Planes:
     return Planes((moving(number).y + noise).clip(0, 255).astype(np.uint8), half, half)
 
 
+def test_slower_finds_more_in_earlier_pictures() -> None:
+    """Of four pictures that come round in turn, slow looks at the last two alone."""
+    sizes = {}
+    for preset in ("slow", "slower"):
+        encoder = CarrierEncoder(WIDTH, HEIGHT, 25, qp=36, restored=True, preset=preset, scale=3)
+        coded = [encoder.encode(busy(2 * (n % 4)), n)[0] for n in range(12)]
+        sizes[preset] = sum(len(c.data) for c in coded[4:])
+    assert sizes["slower"] < 0.5 * sizes["slow"]
+
+
 def test_settings_of_x265_do_not_travel() -> None:
     for restored in (False, True):
         encoder = CarrierEncoder(WIDTH, HEIGHT, 25, crf=30, restored=restored)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engines.carrier import PLAIN_PRESET, RESTORED_PRESETS
+from engines.carrier import LATENT_PRESET, PLAIN_PRESET
 from engines.latent import SCALES
 from streamer.effort import STEPS, WINDOW_PICTURES, Effort
 
@@ -10,27 +10,40 @@ FPS = 25.0
 
 
 def work(effort: Effort, seconds: float, pictures: int) -> int:
-    """How often it wants a new encoder."""
+    """How many new encoders that takes."""
     return sum(effort.took(seconds, FPS) for _ in range(pictures))
+
+
+def presets(effort: Effort) -> list[str]:
+    """Of 1280x720 at each scale."""
+    return [effort.preset(1280 // scale, 720 // scale, scale) for scale in SCALES]
 
 
 def test_it_begins_at_what_measures_best() -> None:
     restored = Effort(None, restored=True, paced=True)
-    assert {scale: restored.preset(scale) for scale in SCALES} == RESTORED_PRESETS
-    assert Effort(None, restored=False, paced=True).preset(2) == PLAIN_PRESET
+    assert presets(restored) == ["medium", "slow", "slower", "slower"]
+    assert restored.preset(320, 176, 2) == "slower"
+    assert set(presets(Effort(None, restored=False, paced=True))) == {PLAIN_PRESET}
 
 
 def test_it_gives_way_step_by_step_until_pictures_are_in_time() -> None:
     effort = Effort(None, restored=True, paced=True)
+    assert presets(effort)[-1] == STEPS[0]
     assert work(effort, 0.030, 10 * WINDOW_PICTURES) == 0
     assert work(effort, 0.035, WINDOW_PICTURES) == 1
-    assert effort.preset(2) == STEPS[1]
-    assert effort.preset(1) == STEPS[2]
+    assert presets(effort) == ["faster", "medium", "slow", "slow"]
     assert work(effort, 0.035, WINDOW_PICTURES) == 1
     assert work(effort, 0.020, 10 * WINDOW_PICTURES) == 0
-    assert effort.preset(2) == STEPS[2]
+    assert presets(effort) == ["superfast", "faster", "medium", "medium"]
     assert work(effort, 1.0, 10 * WINDOW_PICTURES) == len(STEPS) - 3
-    assert effort.preset(1) == effort.preset(2) == STEPS[-1]
+    assert set(presets(effort)) == {STEPS[-1]}
+
+
+def test_there_is_no_new_encoder_for_the_preset_that_it_has() -> None:
+    effort = Effort(None, restored=True, paced=True)
+    assert effort.preset(1280, 720, 1) == STEPS[2]
+    assert work(effort, 1.0, 10 * WINDOW_PICTURES) == len(STEPS) - 3
+    assert effort.preset(1280, 720, 1) == STEPS[-1]
 
 
 def test_one_slow_picture_changes_nothing() -> None:
@@ -45,4 +58,4 @@ def test_a_preset_that_was_asked_for_stays_and_a_file_may_take_its_time(
 ) -> None:
     effort = Effort(fixed, restored=True, paced=paced)
     assert work(effort, 2.0, 5 * WINDOW_PICTURES) == 0
-    assert effort.preset(2) == (fixed or RESTORED_PRESETS[2])
+    assert presets(effort)[1] == (fixed or LATENT_PRESET)

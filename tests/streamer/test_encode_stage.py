@@ -248,5 +248,5 @@ def test_less_effort_is_a_new_carrier_that_begins_with_an_irap(
     monkeypatch.setattr(effort, "took", took)
     run.put(*range(8))
     assert [c.unit.irap for c in run()] == [n in (0, 5) for n in range(8)]
-    assert presets == ["slow", "medium"]
-    assert run.figures.snapshot()["preset"] == "medium"
+    assert presets == ["slower", "slow"]
+    assert run.figures.snapshot()["preset"] == "slow"
