@@ -41,6 +41,7 @@ from engines.training.checkpoint import load_part, read_checkpoint, stored_state
 from engines.training.graphed import Ahead, GraphedStep, Step
 from engines.training.joint import joint_loss
 from engines.training.losses import PerceptualLoss, autocast, looks, relative_error
+from engines.training.processes import average, over_for_any, rank
 from engines.training.real_carrier import RealCarrier
 
 WARM_UP_STEPS = 300
@@ -131,7 +132,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all. `streamer` and `viewer` are averages."""
-        if _rank() > 0:
+        if rank() > 0:
             return
         parts: dict[str, dict[str, Tensor]] = {"streamer": {}, "viewer": {}}
         for name, value in self.average.items():
@@ -176,7 +177,7 @@ class Trainer:
         self.step += 1
         if dist.is_initialized() and self.step % AVERAGE_STEPS == 0:
             for parameter in self._trained():
-                _average(parameter.data)
+                average(parameter.data)
         decay = min(EMA_DECAY, self.step / (self.step + 20))
         now = self.networks.state_dict()
         mean = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
@@ -192,7 +193,7 @@ class Trainer:
 
     def note(self, figures: Mapping[str, float | Tensor]) -> None:
         """Append a line to the curve; a figure that the run does not have stays empty."""
-        if _rank() > 0:
+        if rank() > 0:
             return
         new = not self._curve.exists()
         with self._curve.open("a", newline="") as file:
@@ -258,16 +259,6 @@ def _step(trainer: Trainer, losses: Callable[[Batch], dict[str, Tensor]]) -> Ste
     return step
 
 
-def _rank() -> int:
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
-def _average(value: Tensor) -> None:
-    """The mean over the processes of a run, in place."""
-    dist.all_reduce(value)
-    value /= dist.get_world_size()
-
-
 def train(
     trainer: Trainer,
     batches: Callable[[], Batch],
@@ -281,7 +272,7 @@ def train(
     started = saved = time.monotonic()
     sums: dict[str, float | Tensor] = {}
     with tqdm(
-        initial=trainer.step, total=trainer.settings.total_steps, unit="step", disable=_rank() > 0
+        initial=trainer.step, total=trainer.settings.total_steps, unit="step", disable=rank() > 0
     ) as bar:
         while trainer.step < trainer.settings.total_steps:
             trainer.prepare()
@@ -298,17 +289,9 @@ def train(
             if now - saved > CHECKPOINT_SECONDS:
                 trainer.save()
                 saved = now
-            if trainer.step % AVERAGE_STEPS == 0 and _time_is_over(trainer.time_used > 1):
+            if trainer.step % AVERAGE_STEPS == 0 and over_for_any(trainer.time_used > 1):
                 break
     trainer.save()
-
-
-def _time_is_over(here: bool) -> bool:
-    """Whether any process of the run says so: they stop together."""
-    over = torch.tensor(float(here))
-    if dist.is_initialized():
-        dist.all_reduce(over)
-    return bool(over > 0)
 
 
 def _device(asked: str) -> torch.device:
@@ -381,7 +364,7 @@ def main() -> None:
             trainer.start_from(args.start_from)
     except WeightsError as error:
         parser.error(str(error))
-    seed = settings.seed + trainer.step + _rank() * SEED_STRIDE
+    seed = settings.seed + trainer.step + rank() * SEED_STRIDE
     perceptual = None
     if args.metrics and settings.perceptual:
         perceptual = PerceptualLoss(args.metrics).to(device)
