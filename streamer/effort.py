@@ -13,6 +13,7 @@ from engines.carrier import best_preset
 
 STEPS = ("slower", "slow", "medium", "faster", "superfast", "ultrafast")
 BUSY_SHARE = 0.8  # of the time between two pictures: more is too long
+SPARE_SHARE = 0.5  # likewise, for the first of STEPS: few percent are not worth skipped frames
 WINDOW_PICTURES = 40
 
 
@@ -44,7 +45,8 @@ class Effort:
         if len(self._window) < WINDOW_PICTURES:
             return False
         mean, self._window = sum(self._window) / len(self._window), []
-        if mean * fps <= BUSY_SHARE or self._steps_back >= len(STEPS) - 1:
+        share = BUSY_SHARE if self._step() else SPARE_SHARE
+        if mean * fps <= share or self._steps_back >= len(STEPS) - 1:
             return False
         before = self._step()
         self._steps_back += 1
