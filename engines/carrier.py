@@ -125,7 +125,7 @@ class CarrierEncoder:
             params += OFFSET_PARAMS
         if restored:
             params += RESTORED_PARAMS + (SMALL_PARAMS if scale > 1 else ())
-            params += SLOWER_PARAMS if preset == SMALL_LATENT_PRESET else ()
+            params += SLOWER_PARAMS if preset == "slower" else ()
         if steered:
             params.append("qcomp=1")  # x265 would answer an offset by a lower QP otherwise
         if bitrate_bps is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Sequence
 from typing import Any
 
 from daemon.bounded_queue import BoundedQueue
+from daemon.cores import cores
 from daemon.errors import RunError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
@@ -215,4 +215,4 @@ def _carrier_settings(config: StreamerConfig, *, paced: bool) -> CarrierSettings
 
 
 def _threads(config: StreamerConfig) -> int:
-    return config.threads or len(os.sched_getaffinity(0))
+    return config.threads or cores()

@@ -28,7 +28,7 @@ class Effort:
         self._window: list[float] = []
 
     def preset(self, width: int, height: int, scale: int) -> str:
-        """For a new encoder of latents of a size and scale."""
+        """For a new encoder of latents of a size and scale: `took` is about that one."""
         if self._fixed is not None:
             return self._fixed
         self._best = STEPS.index(best_preset(width, height, scale, restored=self._restored))
@@ -45,9 +45,9 @@ class Effort:
         if len(self._window) < WINDOW_PICTURES:
             return False
         mean, self._window = sum(self._window) / len(self._window), []
-        share = BUSY_SHARE if self._step() else SPARE_SHARE
+        step = self._step()
+        share = BUSY_SHARE if step else SPARE_SHARE
         if mean * fps <= share or self._steps_back >= len(STEPS) - 1:
             return False
-        before = self._step()
         self._steps_back += 1
-        return self._step() != before
+        return self._step() != step

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 
+from daemon.cores import cores
 from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
 from daemon.figures_server import LOCALHOST, serve
@@ -48,7 +48,7 @@ async def view(config: ViewerConfig, stop: asyncio.Event) -> None:
     streams = _streams(config, figures)
     restorers = Restorers(
         config.engine,
-        threads=config.threads or _cores(),
+        threads=config.threads or cores(),
         fidelity=config.fidelity,
         book=SpeedBook((config.state or default_folder()) / FILE_NAME),
         waits=config.keeps_every_frame,
@@ -197,7 +197,3 @@ async def _first(*ends: Coroutine[object, object, object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,9 +11,9 @@ import av
 import numpy as np
 
 from benches import BenchError
-from benches.cores import cores
 from benches.demo.engine import demo_engine
 from benches.demo.processes import Daemon, free_port
+from daemon.cores import cores
 from engines.carrier import LATENT_PRESET
 from engines.scale import choose_scale
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benches.cores import cores
 from benches.demo.engine import demo_engine
 from benches.demo.live import LiveRun, Setting, run_live
+from daemon.cores import cores
 from engines.carrier import CarrierDecoder, CarrierEncoder
 from engines.codec import AUTO, open_encoder, open_restorer
 from engines.frame import Frame

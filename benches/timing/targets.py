@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.cores import cores
 from benches.timing.result import SizeResult
 from benches.timing.stages import ANCHOR, FPS
 from benches.timing.stopwatch import total
+from daemon.cores import cores
 
 STREAMER_SIZE, CPU_RATIO_MAX = "1280x720", 1.0
 VIEWER_SIZE, VIEWER_ENGINE = "848x480", "lite"

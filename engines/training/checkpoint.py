@@ -15,10 +15,8 @@ from torch import Tensor, nn
 from engines.errors import WeightsError
 from engines.weight_store import ENCODER, WeightStore
 
-State = dict[str, dict[str, Tensor]]
 
-
-def stored_state(start: Path, preset: str, device: torch.device) -> State:
+def stored_state(start: Path, preset: str, device: torch.device) -> dict[str, dict[str, Tensor]]:
     """The states `streamer` and `viewer` of a checkpoint, or of a folder's installed weights.
 
     Raises WeightsError where there are none, or none of that preset.
