@@ -11,9 +11,13 @@ from dataclasses import dataclass
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
 Plane = npt.NDArray[np.uint8]
+
+# ITU-T H.273 matrix_coefficients that are known and not BT.709's: FCC, BT.601 twice, SMPTE 240M,
+# BT.2020 twice. What is not said is left alone: guesses by size are wrong as often as right.
+OTHER_MATRICES = {4, 5, 6, 7, 9, 10}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +74,25 @@ def planes_from_video_frame(
     size: tuple[int, int] | None = None,
     interpolation: Interpolation = Interpolation.LANCZOS,
 ) -> Planes:
-    """The planes of a decoded picture, converted and, with `size` (width, height), resized."""
+    """The planes of a decoded picture, converted and, with `size` (width, height), resized.
+
+    Full range, as webcams send Motion JPEG, becomes limited, and another matrix that the picture
+    names becomes BT.709's.
+    """
     width, height = size or (picture.width, picture.height)
-    if (picture.width, picture.height, picture.format.name) != (width, height, "yuv420p"):
+    matrix = None if picture.format.is_rgb else picture.colorspace
+    form = (picture.width, picture.height, picture.format.name)
+    if form != (width, height, "yuv420p") or picture.color_range == ColorRange.JPEG:
         picture = picture.reformat(
             width=width,
             height=height,
             format="yuv420p",
-            dst_colorspace=Colorspace.ITU709 if picture.format.is_rgb else None,
+            dst_colorspace=Colorspace.ITU709 if matrix is None else None,
+            dst_color_range=ColorRange.MPEG,
             interpolation=interpolation,
         )
+    if matrix in OTHER_MATRICES:  # in the same step as a new size it would darken by 3 levels
+        picture = picture.reformat(dst_colorspace=Colorspace.ITU709)
     half = ((height + 1) // 2, (width + 1) // 2)
     shapes = ((height, width), half, half)
     y, u, v = (_plane_array(picture.planes[i], *shape) for i, shape in enumerate(shapes))

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from link.delay_trend import DelayTrend, PathDelay
+from link.lowest import Lowest
+from link.plateau import Plateau
 from link.sent_log import Fate, UnderWay
 
 ACKED_WINDOW_US = 500_000
@@ -75,7 +77,9 @@ class CongestionControl:
         self._late_us = 0.0  # what the oldest packet under way took beyond an empty path, at least
         self._last_delay_us: int | None = None
         self._rtt_us = 100_000.0
-        self._least_rtt_us: float | None = None
+        self._empty_rtt = Lowest()
+        self._plateau = Plateau()
+        self._before_queue = self._target  # what there was before less was sent
         self._full_bps: float | None = None  # what arrived when a queue built up last
         self._full_us = 0
         self._draining = False
@@ -123,13 +127,16 @@ class CongestionControl:
         newest = fates[-1].packet
         rtt_us = now_us - newest.sent_us
         self._rtt_us += RTT_GAIN * (rtt_us - self._rtt_us)
-        self._least_rtt_us = min(rtt_us, self._least_rtt_us or rtt_us)
+        self._empty_rtt.add(now_us, rtt_us)
         delay = self._trend.delay()
-        if self._is_overused(delay):
+        if self._plateau.is_found(self._jitter_us):
+            self._take_longer_path(rtt_us, now_us)
+        elif self._is_overused(delay):
             self._back_off(delay.standing_us, self._acked_bps(ACKED_WINDOW_US), now_us)
         elif self._draining:
             if self._is_drained(delay):
                 self._draining = False
+                self._plateau.end()
                 if self._full_bps is not None:
                     self._set(max(self._target, SETTLED * self._full_bps))
         elif not self._on_loss(self._loss(newest.sent_us), now_us):
@@ -160,7 +167,7 @@ class CongestionControl:
         self._late_us = 0.0
         if self._feedback_us is None or under_way is None:
             return
-        self._late_us = now_us - under_way.oldest_us - (self._least_rtt_us or 0)
+        self._late_us = now_us - under_way.oldest_us - self._empty_rtt.value()
         stuck_us = STUCK_US + JITTERS[1] * self._jitter_us
         if self._late_us > stuck_us and now_us - self._feedback_us < STUCK_US:
             # they crawl: their own feedback would tell too late
@@ -189,12 +196,13 @@ class CongestionControl:
             self._jitter_us += JITTER_GAIN * (change_us - self._jitter_us)
         self._last_delay_us = delay_us
         self._trend.add(packet.sent_us, fate.arrived_us)
+        self._plateau.add(packet.sent_us, delay_us)
 
     def _queue_us(self, under_way_bytes: int, acked_bps: float) -> float:
         """How long the last of so many bytes will wait, at what arrives now."""
         if not acked_bps:
             return self._late_us
-        return max(self._late_us, under_way_bytes * 8e6 / acked_bps - (self._least_rtt_us or 0))
+        return max(self._late_us, under_way_bytes * 8e6 / acked_bps - self._empty_rtt.value())
 
     def _acked_bps(self, window_us: int) -> float:
         """What arrived in the last so many microseconds of the receiver's clock."""
@@ -220,9 +228,21 @@ class CongestionControl:
         if self._decreased_us is not None and now_us - self._decreased_us < wait_us:
             return
         share = max(BACKOFF_MIN, BACKOFF - BACKOFF_PER_S * queue_us / 1e6)
+        if not self._draining:
+            self._before_queue = self._target
+            self._plateau.watch(now_us)
         self._draining = True
         self._decreased_us = now_us
         self._set(min(self._target, share * acked_bps))
+
+    def _take_longer_path(self, rtt_us: int, now_us: int) -> None:
+        """What was taken for a queue is the path's own delay."""
+        self._plateau.end()
+        self._trend.forget()
+        self._empty_rtt.clear()
+        self._empty_rtt.add(now_us, rtt_us)
+        self._draining, self._full_bps = False, None
+        self._set(max(self._target, BACKOFF * self._before_queue))
 
     def _grow(self, now_us: int) -> None:
         if self._decreased_us is not None and now_us - self._decreased_us < INCREASE_AFTER_US:
@@ -275,6 +295,7 @@ class CongestionControl:
             self._set(BACKOFF * self._before_silence)
             self._before_silence = None
             self._trend.forget()
+            self._empty_rtt.clear()
             self._acked.clear()
 
     def _set(self, target: float) -> None:

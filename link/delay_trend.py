@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from link.lowest import Lowest
+
 BURST_US = 5_000  # packets sent within it are one burst, told by its last (as in libwebrtc)
-BASE_WINDOW_US = 30_000_000  # clocks drift apart, routes change
-BASE_STEP_US = 1_000_000
 STANDING_US = 160_000  # bursts of so long (or STANDING_BURSTS) must all see a queue
 STANDING_BURSTS = 4
 TREND_US = 500_000
@@ -32,12 +32,12 @@ class DelayTrend:
 
     def __init__(self) -> None:
         self._bursts: deque[tuple[int, int]] = deque()  # sent, one-way delay of the last packet
-        self._lows: deque[tuple[int, int]] = deque()  # second, smallest one-way delay in it
+        self._empty = Lowest()  # one-way delay
 
     def add(self, sent_us: int, arrived_us: int) -> None:
         """One packet; the clocks need not agree."""
         delay_us = arrived_us - sent_us
-        self._keep_low(sent_us, delay_us)
+        self._empty.add(sent_us, delay_us)
         if self._bursts and sent_us - self._bursts[-1][0] < BURST_US:
             self._bursts[-1] = (self._bursts[-1][0], max(self._bursts[-1][1], delay_us))
         else:
@@ -55,25 +55,13 @@ class DelayTrend:
         recent = [d for s, d in self._bursts if newest_us - s <= STANDING_US]
         if len(recent) < STANDING_BURSTS:
             recent = [d for _, d in list(self._bursts)[-STANDING_BURSTS:]]
-        standing = min(recent) - self._base_us() if len(recent) >= STANDING_BURSTS else 0
-        return PathDelay(max(0, standing), self._slope())
+        standing = min(recent) - self._empty.value() if len(recent) >= STANDING_BURSTS else 0
+        return PathDelay(max(0, round(standing)), self._slope())
 
     def forget(self) -> None:
         """The path may have changed: what was seen of it does not count any longer."""
         self._bursts.clear()
-        self._lows.clear()
-
-    def _keep_low(self, sent_us: int, delay_us: int) -> None:
-        second = sent_us // BASE_STEP_US
-        if self._lows and self._lows[-1][0] >= second:
-            self._lows[-1] = (self._lows[-1][0], min(self._lows[-1][1], delay_us))
-        else:
-            self._lows.append((second, delay_us))
-        while second - self._lows[0][0] > BASE_WINDOW_US // BASE_STEP_US:
-            self._lows.popleft()
-
-    def _base_us(self) -> int:
-        return min(low for _, low in self._lows)
+        self._empty.clear()
 
     def _slope(self) -> float:
         """Least squares over the last half second."""

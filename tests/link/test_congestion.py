@@ -113,3 +113,28 @@ def test_lost_feedback_costs_less_than_a_third() -> None:
 def test_without_probes_it_grows_all_the_same() -> None:
     seconds = run(Path(5e6), 20, probes=False)
     assert seconds[-1].target_bps > 1.5 * seconds[1].target_bps
+
+
+@pytest.mark.parametrize(("before_ms", "after_ms"), [(10, 60), (10, 160), (50, 300)])
+@pytest.mark.parametrize("jitter_us", [0, 10_000])
+def test_a_path_that_becomes_longer_is_not_taken_for_a_queue_for_good(
+    before_ms: int, after_ms: int, jitter_us: int
+) -> None:
+    """A hand-over from Wi-Fi to a mobile network: delay that no lower rate takes away."""
+
+    def lengthen(second: int, path: Path) -> None:
+        path.one_way_us = 1000 * (before_ms if second < 10 else after_ms)
+
+    bounds = Bounds(30_000, 1_000_000)
+    seconds = run(Path(3e6, jitter_us=jitter_us), 40, bounds=bounds, change=lengthen)
+    assert all(second.target_bps > 800_000 for second in seconds[16:])
+
+
+def test_a_path_that_becomes_longer_and_thinner_is_used_without_a_queue() -> None:
+    def change(second: int, path: Path) -> None:
+        path.one_way_us = 10_000 if second < 10 else 150_000
+        path.capacity_bps = 3e6 if second < 10 else 0.5e6
+
+    seconds = run(Path(3e6), 40, bounds=Bounds(30_000, 1_000_000), change=change)
+    assert max(second.queue_us for second in seconds[16:]) < 400_000
+    assert used(seconds[16:]) > 0.7 * 0.5e6
