@@ -37,11 +37,11 @@ class StreamFile:
         """Whether the next IRAP begins another file."""
         return split is not None and split.is_due(self._times.last_ms, self._file.size_bytes)
 
-    def write(self, unit: AccessUnit, captured_us: int) -> None:
-        """Append an access unit that was captured at that Unix time."""
+    def write(self, unit: AccessUnit, captured_us: int) -> bool:
+        """Append an access unit that was captured at that Unix time; false without an IRAP yet."""
         if self._stream is None:
             if not unit.irap:
-                return
+                return False
             self._stream = self._start(unit.data)
         packet = av.Packet(unit.data)
         packet.stream = self._stream
@@ -49,6 +49,7 @@ class StreamFile:
         packet.pts = packet.dts = self._times.at(captured_us)
         packet.is_keyframe = unit.irap
         self._file.container.mux(packet)
+        return True
 
     def close(self) -> None:
         self._file.close()

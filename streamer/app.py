@@ -136,7 +136,15 @@ class _Streamer:
     ) -> list[Outlet]:
         outlets: list[Outlet] = []
         if config.output is not None:
-            outlets.append(Record(config.output, figures, persists=persists))
+            outlets.append(
+                Record(
+                    config.output,
+                    figures,
+                    persists=persists,
+                    beside=config.peer is not None,
+                    request_irap=self._carrier.request_irap,
+                )
+            )
         if config.peer is not None:
             outlets.append(
                 Send(

@@ -1,5 +1,8 @@
 import asyncio
+import errno
+import os
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +15,16 @@ from small_clips import frame, nals_of_packet
 from daemon.bounded_queue import BoundedQueue
 from daemon.errors import RunError, UsageError
 from daemon.figures import Figures
+from daemon.matroska import MatroskaFile
 from daemon.persistence import RETRY_US
 from daemon.stream_file import StreamFile
 from engines.codec import open_encoder
+from link.access_unit import AccessUnit
 from link.nal import split_annexb
 from link.side_info import find_side_info
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
 from streamer.network import LatentShot
-from streamer.record import Record
+from streamer.record import QUEUE_UNITS, Record
 from streamer.scale_control import ScaleControl
 
 
@@ -138,14 +143,19 @@ async def test_a_full_disk_is_survived_and_recording_resumes_in_the_next_file(
 ) -> None:
     now = [0]
     figures = Figures()
-    record = Record(tmp_path / "out.mkv", figures, clock=lambda: now[0])
+    asked: list[int] = []
+    record = Record(
+        tmp_path / "out.mkv", figures, request_irap=lambda: asked.append(1), clock=lambda: now[0]
+    )
     _put_all(record, coded[:20])
     with full_disk():
         _put_all(record, coded[20:] * 3)  # more than a cluster: the muxer writes
     now[0] += RETRY_US
+    _put_all(record, coded[5:10])  # none is an IRAP: one is asked for
     _put_all(record, coded)
     with pytest.raises(RunError, match="refused pictures"):
         await record.finish()
+    assert asked == [1]
     assert len([r for r in caplog.records if "trying again" in r.getMessage()]) == 1
     assert _pictures(tmp_path / "out.mkv") >= 10
     assert _pictures(tmp_path / "out-1.mkv") == 30
@@ -170,3 +180,66 @@ def _put_all(record: Record, coded: list[CodedUnit]) -> None:
     while len(record._queue):
         time.sleep(0.005)
     time.sleep(0.05)
+
+
+async def test_a_disk_that_hangs_holds_up_no_live_stream(
+    tmp_path: Path,
+    coded: list[CodedUnit],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write, goes_on = StreamFile.write, threading.Event()
+
+    def hanging(file: StreamFile, unit: AccessUnit, captured_us: int) -> bool:
+        assert goes_on.wait(20)
+        return write(file, unit, captured_us)
+
+    monkeypatch.setattr(StreamFile, "write", hanging)
+    asked: list[int] = []
+    record = Record(tmp_path / "out.mkv", Figures(), request_irap=lambda: asked.append(1))
+    started = time.monotonic()
+    for unit in coded * 12:
+        record.put(unit)
+    assert time.monotonic() - started < 5
+    goes_on.set()
+    _put_all(record, [])
+    _put_all(record, coded[11:20])  # no IRAP: one is asked for
+    _put_all(record, coded[20:])
+    with pytest.raises(RunError, match="too slow"):
+        await record.finish()
+    assert asked == [1]
+    assert _pictures(tmp_path / "out.mkv") - 10 in (QUEUE_UNITS, QUEUE_UNITS + 1)
+    assert len([r for r in caplog.records if "too slow" in r.getMessage()]) == 1
+
+
+async def test_a_disk_that_hangs_holds_up_a_file_that_can_wait(
+    tmp_path: Path, coded: list[CodedUnit]
+) -> None:
+    record = Record(tmp_path / "out.mkv", Figures(), persists=False)
+    await asyncio.to_thread(_put_all, record, coded * 12)
+    await record.finish()
+    assert _pictures(tmp_path / "out.mkv") == 12 * 30
+
+
+async def test_beside_a_viewer_a_card_that_is_read_only_at_the_start_is_survived(
+    tmp_path: Path, coded: list[CodedUnit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, refuses = [0], [True]
+    opened = MatroskaFile.__init__
+
+    def refusing(file: MatroskaFile, wanted: Path, *, numbered: bool = False) -> None:
+        if refuses[0]:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(wanted))
+        opened(file, wanted, numbered=numbered)
+
+    monkeypatch.setattr(MatroskaFile, "__init__", refusing)
+    with pytest.raises(UsageError, match="cannot write"):
+        Record(tmp_path / "out.mkv", Figures())
+    record = Record(tmp_path / "out.mkv", Figures(), beside=True, clock=lambda: now[0])
+    _put_all(record, coded[:10])
+    refuses[0] = False
+    now[0] += RETRY_US
+    _put_all(record, coded)
+    with pytest.raises(RunError, match="10 or more are missing"):
+        await record.finish()
+    assert _pictures(tmp_path / "out.mkv") == 30
