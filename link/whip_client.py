@@ -161,4 +161,6 @@ async def _is_loopback(url: str) -> bool:
         found = await asyncio.get_running_loop().getaddrinfo(host, None)
     except OSError as error:
         raise Unreachable(f"{host}: {error.strerror}") from error
+    except UnicodeError as error:  # a redirect may name anything
+        raise Unreachable(f"{host!r} is no name of a host") from error
     return any(ip_address(str(item[4][0]).split("%")[0]).is_loopback for item in found)

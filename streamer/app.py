@@ -28,6 +28,7 @@ from streamer.record import Record
 from streamer.scale_control import ScaleControl
 from streamer.send import Send
 from streamer.sources.open import is_live, open_source
+from streamer.sources.rtsp import without_password
 from streamer.sources.source import Source
 
 DELIVERED = ("frames_sent", "frames_recorded")  # figures of the outlets
@@ -65,7 +66,7 @@ class _Streamer:
         shots: BoundedQueue[Shot] = BoundedQueue(1, waits=not (live or paced))
         latents: BoundedQueue[LatentShot] = BoundedQueue(1, waits=True)
         self._capture = Capture(
-            config.source, _opener(config, paced=paced), shots, figures, live=live
+            without_password(config.source), _opener(config, paced=paced), shots, figures, live=live
         )
         scale = ScaleControl(config.scale, config.max_bitrate)
         self._network = Network(
@@ -201,7 +202,7 @@ def _opener(config: StreamerConfig, *, paced: bool) -> Opener:
         return open_source(
             spec,
             size or config.size,
-            fps or config.fps,
+            config.fps or fps,
             config.loop,
             paced=paced,
             input_format=config.input_format,

@@ -43,7 +43,7 @@ class Patience:
 
 
 class Opener(Protocol):
-    """Opens the source; after the first time at the size and frame rate it had then."""
+    """Opens the source; after the first time at the size, and at most the frame rate, of then."""
 
     def __call__(self, size: tuple[int, int] | None, fps: float | None) -> Source: ...
 
@@ -125,7 +125,8 @@ class Capture:
         return True
 
     def _arrived(self, source: Source, frame: Frame) -> None:
-        self._size, self._fps = source.size, source.fps
+        self._size = source.size
+        self._fps = self._fps or source.fps  # what a camera says may be low once, and must not stay
         self._next_number = frame.number + 1
         self._enter(LIVE)
         self._figures.add("frames_captured")

@@ -44,15 +44,18 @@ class Pacer:
 
 
 class Thinner:
-    """Takes at most `fps` frames a second from a live source, evenly."""
+    """Takes at most `fps` frames a second from a live source of `source_fps`, evenly."""
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, source_fps: float) -> None:
         self._interval_us = 1e6 / fps
+        self._early_us = 1e6 / source_fps / 2  # the frame nearest to its time
         self._due_us = 0.0
 
     def takes(self, captured_us: int) -> bool:
         """Whether the frame captured now belongs to the stream."""
-        if captured_us < self._due_us - self._interval_us / 2:
+        if captured_us < self._due_us - self._early_us:
             return False
-        self._due_us = max(self._due_us + self._interval_us, captured_us)
+        if captured_us > self._due_us + self._interval_us:  # the first, or after a pause
+            self._due_us = captured_us
+        self._due_us += self._interval_us
         return True

@@ -23,7 +23,7 @@ class LiveSource:
         self._input = video
         self._clock = clock
         self.fps = min(wanted.fps or video.fps, video.fps)
-        self._thinner = Thinner(self.fps) if self.fps < video.fps else None
+        self._thinner = Thinner(self.fps, video.fps) if self.fps < video.fps else None
         picture = video.next_picture()
         if picture is None:
             raise SourceError(f"{name} sends no picture")

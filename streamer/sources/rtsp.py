@@ -36,4 +36,4 @@ def open_rtsp(url: str, wanted: Wanted, clock: Clock) -> LiveSource:
 
 def without_password(url: str) -> str:
     """The URL as it may be logged."""
-    return re.sub(r"//[^/@]*@", "//", url)
+    return re.sub(r"^(\w[\w+.-]*://).*@", r"\1", url)

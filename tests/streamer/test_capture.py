@@ -119,6 +119,19 @@ def test_a_camera_that_goes_away_comes_back_with_rising_numbers_and_its_size() -
     assert box.stage.join(2)
 
 
+def test_a_rate_that_a_camera_says_once_does_not_stay() -> None:
+    """A source opens at the wanted rate, or what it says itself where that is less."""
+    openings = []
+    for said in (30.0, 4.0, 30.0, 30.0):
+        opening = Script([frame(0), SourceError("lost")])
+        opening.fps = said
+        openings.append(opening)
+    box = Box([*openings, Script([HANG])])
+    _until(lambda: len(box.asked) == 5)
+    assert [fps for _, fps in box.asked] == [None, 30, 30, 30, 30]
+    box.capture.stop()
+
+
 def test_a_network_camera_that_is_not_up_yet_is_waited_for() -> None:
     script = Script([frame(0)])
     box = Box([SourceError("refused"), SourceError("refused"), script])

@@ -4,7 +4,7 @@ import pytest
 
 from engines.carrier import LATENT_PRESET, PLAIN_PRESET
 from engines.latent import SCALES
-from streamer.effort import STEPS, WINDOW_PICTURES, Effort
+from streamer.effort import CALM_WINDOWS, STEPS, WINDOW_PICTURES, Effort
 
 FPS = 25.0
 
@@ -51,7 +51,36 @@ def test_one_slow_picture_changes_nothing() -> None:
     effort = Effort(None, restored=True, paced=True)
     assert effort.preset(640, 360, 2) == LATENT_PRESET
     for _ in range(20):
-        assert work(effort, 0.4, 1) + work(effort, 0.015, WINDOW_PICTURES - 1) == 0
+        assert work(effort, 5.0, 1) + work(effort, 0.025, WINDOW_PICTURES - 1) == 0
+
+
+def test_what_was_before_another_scale_says_nothing_of_it() -> None:
+    effort = Effort(None, restored=True, paced=True)
+    presets(effort)
+    assert work(effort, 0.06, WINDOW_PICTURES - 1) == 0
+    assert effort.preset(640, 360, 2) == LATENT_PRESET
+    assert work(effort, 0.015, 2 * WINDOW_PICTURES) == 0
+
+
+def test_a_step_is_taken_back_after_a_long_calm_and_each_time_after_a_longer_one() -> None:
+    effort = Effort(None, restored=True, paced=True)
+    assert effort.preset(640, 360, 2) == LATENT_PRESET
+    for calm in (CALM_WINDOWS, 2 * CALM_WINDOWS):
+        assert work(effort, 0.040, WINDOW_PICTURES) == 1
+        assert effort.preset(640, 360, 2) == "medium"
+        assert work(effort, 0.016, 2 * CALM_WINDOWS * WINDOW_PICTURES) == 0  # no time to spare
+        assert work(effort, 0.012, (calm - 1) * WINDOW_PICTURES) == 0
+        assert work(effort, 0.012, WINDOW_PICTURES) == 1
+        assert effort.preset(640, 360, 2) == LATENT_PRESET
+    assert work(effort, 0.001, 10 * CALM_WINDOWS * WINDOW_PICTURES) == 0  # there is none before
+
+
+def test_steps_beyond_the_last_are_no_debt() -> None:
+    effort = Effort(None, restored=True, paced=True)
+    assert effort.preset(1280, 720, 1) == STEPS[2]
+    assert work(effort, 1.0, 20 * WINDOW_PICTURES) == len(STEPS) - 3
+    assert work(effort, 0.001, CALM_WINDOWS * WINDOW_PICTURES) == 1
+    assert effort.preset(1280, 720, 1) == STEPS[-2]
 
 
 @pytest.mark.parametrize(("fixed", "paced"), [("veryslow", True), (None, False)])

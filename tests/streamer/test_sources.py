@@ -131,11 +131,22 @@ class TestCadence:
         rng = np.random.default_rng(5)
         times = np.arange(camera_fps * 10) * 1e6 / camera_fps
         times += rng.uniform(-2000, 2000, times.shape)
-        thinner = Thinner(wanted)
+        thinner = Thinner(wanted, camera_fps)
         assert abs(sum(thinner.takes(int(START_US + t)) for t in times) - kept) <= 2
 
+    @pytest.mark.parametrize(("camera_fps", "wanted"), [(30, 15), (60, 30), (30, 10), (60, 20)])
+    def test_every_nth_frame_is_every_nth_whatever_the_jitter(
+        self, camera_fps: int, wanted: int
+    ) -> None:
+        rng = np.random.default_rng(5)
+        times = np.arange(camera_fps * 20) * 1e6 / camera_fps
+        times += rng.uniform(-3000, 3000, times.shape)
+        thinner = Thinner(wanted, camera_fps)
+        kept = [n for n, t in enumerate(times) if thinner.takes(int(START_US + t))]
+        assert set(np.diff(kept)) == {camera_fps // wanted}
+
     def test_a_slow_live_source_loses_nothing(self) -> None:
-        thinner = Thinner(25)
+        thinner = Thinner(25, 30)
         assert all(thinner.takes(START_US + n * 100_000) for n in range(50))
 
 
@@ -239,6 +250,9 @@ class TestOpen:
 
     def test_passwords_are_kept_out_of_names(self) -> None:
         assert rtsp.without_password("rtsp://a:b@cam/1") == "rtsp://cam/1"
+        assert rtsp.without_password("rtsp://a:b/c@d@cam:554/1") == "rtsp://cam:554/1"
+        assert rtsp.without_password("rtsp://cam/1") == "rtsp://cam/1"
+        assert rtsp.without_password("/dev/video0") == "/dev/video0"
 
     @pytest.mark.parametrize(
         ("spec", "live"),

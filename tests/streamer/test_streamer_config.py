@@ -13,6 +13,10 @@ from streamer.peer import Peer, parse_peer
 
 YAML = Path(__file__).parents[2] / "configs" / "streamer.yaml"
 NEEDED = {"source": "demo:", "output": "out.mkv"}
+WRONG_PEERS = (
+    "192.168.1..20", "a..b", "x" * 64, "https://a..b/whip", "http://127.0.0.1:99999/whip", "https://[::1/whip",
+    "box:0", "http://box:0/whip",
+)  # fmt: skip
 KEYS = [field.name for field in fields(StreamerConfig)]
 
 
@@ -107,6 +111,7 @@ def test_a_peer_is_a_box_at_the_viewers_default_port() -> None:
         (["--source", "demo:"], "--peer HOST"),
         (["--source", "demo:", "--peer", "box", "--bits", "9"], "--bits: expected"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
+        *((["--source", "demo:", "--peer", peer], "HOST[:PORT]") for peer in WRONG_PEERS),
     ],
 )
 def test_a_mistake_on_the_command_line_exits_with_2_and_what_to_type(
