@@ -45,7 +45,11 @@ class _Equation:
 
 
 class FecDecoder:
-    """Bounded: KNOWN_MAX_PACKETS packets and EQUATIONS_MAX equations of a datagram's size each."""
+    """Bounded: KNOWN_MAX_PACKETS packets and EQUATIONS_MAX equations of a datagram's size each.
+
+    For one run of sequence numbers. What is further back than KNOWN_MAX_PACKETS is ignored: a
+    sender that begins anew, at any number, needs a new decoder.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, bytes] = OrderedDict()  # by unwrapped sequence number
@@ -89,10 +93,9 @@ class FecDecoder:
         if self._newest is None:
             self._newest = sequence + (1 << 16)  # room below: no negative numbers
         number = unwrap_sequence(sequence, self._newest)
-        if abs(number - self._newest) > KNOWN_MAX_PACKETS:  # the sender began anew
+        if number - self._newest > KNOWN_MAX_PACKETS:  # nothing held is of use any more
             self._known.clear()
             self._equations.clear()
-            self._newest = number
         self._newest = max(self._newest, number)
         return number
 

@@ -88,6 +88,11 @@ class JitterBuffer:
         return replace(self._counts)
 
     @property
+    def restarts(self) -> int:
+        """How often the sender began anew at another sequence number."""
+        return self._counts.restarts
+
+    @property
     def irap_wanted(self) -> bool:
         """Whether an IRAP is needed to go on without damage; true until one comes out."""
         return self._irap_wanted

@@ -11,3 +11,4 @@ class MediaPacket:
     timestamp: int  # 32 bits, 90 kHz
     marker: bool  # last packet of its access unit (RFC 7798, 4.1)
     payload: bytes
+    transport_number: int | None = None  # 16 bits, of its first transmission (link.twcc)

@@ -86,6 +86,10 @@ class PathControl:
         if media_bytes or not self.wants_padding:
             self._overhead_bytes += wire_bytes - media_bytes
 
+    def sent_again(self, wire_bytes: int) -> None:
+        """A packet left once more under its first number, so that feedback tells of one alone."""
+        self._overhead_bytes += wire_bytes
+
     def on_feedback(self, feedback: Feedback, now_us: int) -> None:
         """Transport-wide feedback came."""
         fates = self._log.match(feedback)

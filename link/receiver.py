@@ -216,8 +216,11 @@ class MediaReceiver:
 
     def _add(self, packet: RtpPacket, sequence: int, payload: bytes, now_us: int) -> None:
         before = self._jitter.missing_packets, self._jitter.irap_wanted
+        restarts = self._jitter.restarts
         media = MediaPacket(sequence, packet.timestamp, bool(packet.marker), payload)
         self._jitter.add(media, now_us)
+        if self._jitter.restarts > restarts:
+            self._fec = FecDecoder()
         if self._video.fec_payload_type is not None:
             self._restore(self._fec.add(media), now_us)
         self._put_out(now_us)
@@ -301,7 +304,9 @@ class MediaReceiver:
 
     async def _clean_up(self, reason: str) -> None:
         self._ready.set()
-        goodbye = [reports.bye([self._ssrc])]
-        await self._transport.send(reports.compound(self._ssrc, self._cname, goodbye))
-        await self._transport.close()
-        await self._on_session_closed(reason)
+        try:
+            goodbye = [reports.bye([self._ssrc])]
+            await self._transport.send(reports.compound(self._ssrc, self._cname, goodbye))
+        finally:
+            await self._transport.close()
+            await self._on_session_closed(reason)

@@ -29,20 +29,26 @@ from link.twcc import TransportFeedback
 
 MAX_NACKS_PER_PACKET = 200  # 800 bytes at most, however they are spread
 _NTP_EPOCH_OFFSET_S = 2_208_988_800  # 1900 to 1970
+_NTP_ERA_S = 1 << 32  # the next one begins on 2036-02-07, 06:28:16 UTC
+_NTP_MASK = (1 << 64) - 1
 _SDES_CNAME = 1
 _FIR_ENTRY_BYTES = 8
 _JITTER_GAIN = 16  # RFC 3550, section 6.4.1
 
 
 def ntp_time(unix_us: int) -> int:
-    """NTP timestamp of 64 bits: seconds since 1900 and their fraction."""
+    """NTP timestamp of 64 bits: seconds since the era began (1900, 2036) and their fraction."""
     seconds, rest_us = divmod(unix_us, 1_000_000)
-    return (seconds + _NTP_EPOCH_OFFSET_S) << 32 | (rest_us << 32) // 1_000_000
+    ntp = (seconds + _NTP_EPOCH_OFFSET_S) << 32 | (rest_us << 32) // 1_000_000
+    return ntp & _NTP_MASK
 
 
 def unix_time(ntp: int) -> int:
-    """Unix time in us of an NTP timestamp of 64 bits."""
-    return ((ntp >> 32) - _NTP_EPOCH_OFFSET_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+    """Unix time in us, 1968 to 2104, of an NTP timestamp of 64 bits (RFC 4330, section 3)."""
+    seconds = ntp >> 32
+    if seconds < _NTP_ERA_S // 2:
+        seconds += _NTP_ERA_S
+    return (seconds - _NTP_EPOCH_OFFSET_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
 
 
 def ntp_middle(ntp: int) -> int:

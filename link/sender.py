@@ -12,6 +12,7 @@ import secrets
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -285,6 +286,8 @@ class MediaSender:
 
     async def _send_first(self, packet: MediaPacket) -> None:
         now_us = monotonic_us()
+        if self._path is not None:
+            packet = replace(packet, transport_number=self._path.next_number)
         self._history.add(packet, now_us)
         if self._protection is not None:
             self._repairs += self._protection.add(packet, now_us)
@@ -294,9 +297,14 @@ class MediaSender:
         await self._send_rtp(self._rtp(packet), len(packet.payload))
 
     async def _send_again(self, packet: MediaPacket) -> None:
+        """By RTX; without it byte for byte as it was: SRTP takes its nonce from SSRC and sequence
+        number, and under one nonce nothing else may be signed (RFC 7714, section 8.4)."""
         self._retransmitted += 1
         if self._video.rtx_payload_type is None:
-            await self._send_rtp(self._rtp(packet), 0)
+            data = self._rtp(packet).serialize(self._extensions)
+            if self._path is not None:
+                self._path.sent_again(len(data) + _OUTER_BYTES)
+            await self._transport.send(data)
             return
         rtx = RtpPacket(
             payload_type=self._video.rtx_payload_type,
@@ -330,7 +338,7 @@ class MediaSender:
         await self._transport.send(data)
 
     def _rtp(self, packet: MediaPacket) -> RtpPacket:
-        return RtpPacket(
+        rtp = RtpPacket(
             payload_type=self._video.payload_type,
             marker=int(packet.marker),
             sequence_number=packet.sequence,
@@ -338,6 +346,8 @@ class MediaSender:
             ssrc=self._ssrcs.media,
             payload=packet.payload,
         )
+        rtp.extensions.transport_sequence_number = packet.transport_number
+        return rtp
 
     async def _control_loop(self, path: PathControl) -> None:
         while True:
@@ -369,6 +379,8 @@ class MediaSender:
         await self._transport.send(reports.compound(ssrcs.media, ssrcs.cname, packets))
 
     async def _clean_up(self, reason: str) -> None:
-        await self._send_rtcp([reports.bye([self._ssrcs.media])])
-        await self._transport.close()
-        await self._on_session_closed(reason)
+        try:
+            await self._send_rtcp([reports.bye([self._ssrcs.media])])
+        finally:
+            await self._transport.close()
+            await self._on_session_closed(reason)

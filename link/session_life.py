@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 class SessionLife:
     """Runs a session's tasks until the first call of `end`; then cancels them and cleans up once.
 
-    `clean_up` gets the reason and must not raise.
+    `clean_up` gets the reason; what it raises is logged, and the session is over all the same.
     """
 
     def __init__(self, clean_up: Callable[[str], Awaitable[None]]) -> None:
@@ -50,7 +50,10 @@ class SessionLife:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._clean_up(reason)
+        try:
+            await self._clean_up(reason)
+        except Exception:
+            logger.exception("the clean-up of the media session failed")
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

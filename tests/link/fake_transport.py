@@ -1,5 +1,6 @@
 """A MediaTransport that keeps what is sent, for tests of one end alone."""
 
+import struct
 from typing import Any, cast
 
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
@@ -8,10 +9,16 @@ from link.media_handler import MediaHandler
 from link.transport import MediaTransport
 
 
+def failing(*_: object) -> bytes:
+    """Stands for what builds a report: aiortc packs fields without looking at their ranges."""
+    raise struct.error("'Q' format requires 0 <= number")
+
+
 class FakeTransport:
     def __init__(self) -> None:
         self.handler: MediaHandler | None = None
         self.rtp: list[RtpPacket] = []
+        self.rtp_bytes: list[bytes] = []  # of the same packets
         self.rtcp: list[AnyRtcpPacket] = []
         self.rtt_us: int | None = None
         self.bytes_sent = self.datagrams_refused = 0
@@ -28,6 +35,7 @@ class FakeTransport:
             self.rtcp += RtcpPacket.parse(packet)
         else:
             self.rtp.append(RtpPacket.parse(packet))
+            self.rtp_bytes.append(packet)
 
     async def close(self) -> None:
         self.closed = True

@@ -102,6 +102,38 @@ def test_a_retransmission_helps_to_restore_the_others() -> None:
     )
 
 
+def test_what_is_far_too_late_costs_nothing_of_what_is_known() -> None:
+    packets = stream(301)
+    lost = packets.pop(-3)
+    window, decoder = FecWindow(), FecDecoder()
+    late = packets[0]
+    window.add(late)
+    late_repair = parse_repair(1, window.repair(1)[1])
+    for packet in packets[1:]:
+        decoder.add(packet)
+    assert len(decoder._known) == KNOWN_MAX_PACKETS
+    assert decoder.add(late) == decoder.add_repair(late_repair) == []
+    assert len(decoder._known) == KNOWN_MAX_PACKETS
+    for packet in [*packets[-6:-2], lost, *packets[-2:]]:
+        window.add(packet)
+    assert decoder.add_repair(parse_repair(2, window.repair(2)[1])) == [lost]
+
+
+@pytest.mark.parametrize("jump", [KNOWN_MAX_PACKETS + 1, 30_000])
+def test_after_a_jump_ahead_losses_come_back(jump: int) -> None:
+    decoder = FecDecoder()
+    for packet in stream(20):
+        decoder.add(packet)
+    decoder.add_repair(parse_repair(1, b"\0\5\2" + bytes(40)))  # of no use any more
+    window, packets = FecWindow(), stream(6, first=65_530 + 20 + jump)
+    for packet in packets:
+        window.add(packet)
+    for packet in packets[:-1]:
+        decoder.add(packet)
+    assert len(decoder) == 0
+    assert decoder.add_repair(parse_repair(2, window.repair(2)[1])) == packets[-1:]
+
+
 def test_the_window_is_short_in_time_and_number() -> None:
     window = FecWindow()
     for packet in stream(40, each=1):

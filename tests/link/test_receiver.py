@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 from aiortc.rtp import (
@@ -12,7 +13,7 @@ from aiortc.rtp import (
     RtpPacket,
     wrap_rtx,
 )
-from fake_transport import FakeTransport
+from fake_transport import FakeTransport, failing
 from h265 import TICKS, access_units
 from pair import until
 
@@ -149,6 +150,16 @@ async def test_what_came_before_the_end_is_still_given(bench: Bench) -> None:
     assert bench.transport.closed
 
 
+async def test_the_transport_is_closed_though_the_goodbye_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    monkeypatch.setattr("link.reports.bye", failing)
+    await bench.receiver.close()
+    assert bench.transport.closed
+    assert bench.reason == "closed here"
+
+
 async def test_packets_of_other_formats_and_garbage_are_ignored(bench: Bench) -> None:
     bench.feed([RtpPacket(payload_type, 1, 5, 0, 9, b"garbage") for payload_type in range(128)])
     bench.feed([RtpPacket(49, 1, number, 0, 9, bytes([number])) for number in range(200)])
@@ -198,6 +209,18 @@ async def test_holes_wait_a_moment_for_repairs_while_there_are_some(bench: Bench
     bench.feed([repair_of(packets[3:8], 2)])
     await asyncio.sleep(0.05)
     assert not bench.transport.sent(RtcpRtpfbPacket)
+
+
+@pytest.mark.parametrize("first", [5_000, 40_000])  # behind and ahead of the numbers before
+async def test_error_correction_goes_on_when_the_sender_begins_anew(
+    bench: Bench, first: int
+) -> None:
+    bench.feed(packets_of(access_units(2), first=20_000))
+    later = [replace(u, rtp_timestamp=u.rtp_timestamp + 90_000) for u in access_units(4)]
+    packets = packets_of(later, first=first)
+    bench.feed([*packets[:-1], repair_of(packets[-4:])])
+    assert len(await bench.take()) == 6
+    assert bench.receiver.stats().packets_repaired == 1
 
 
 async def test_damaged_repairs_are_ignored(bench: Bench) -> None:

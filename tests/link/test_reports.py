@@ -1,6 +1,7 @@
 """What RTCP says: statistics, round trip times, feedback."""
 
 import random
+from datetime import datetime, timezone
 
 import pytest
 from aiortc.rtp import (
@@ -46,6 +47,23 @@ def test_a_full_intra_request_names_its_targets() -> None:
     entry = MEDIA.to_bytes(4, "big") + b"\7\0\0\0"
     assert reports.fir_targets(RtcpPsfbPacket(RTCP_PSFB_FIR, US, 0, entry)) == [MEDIA]
     assert reports.fir_targets(RtcpPsfbPacket(RTCP_PSFB_FIR, US, 0, entry[:7])) == []
+
+
+@pytest.mark.parametrize("after_us", [-(1 << 40), -1_000_000, -1, 0, 1, 1_000_000, 1 << 40])
+def test_times_come_back_on_both_sides_of_the_turn_of_the_ntp_era(after_us: int) -> None:
+    turn_us = 1_000_000 * int(datetime(2036, 2, 7, 6, 28, 16, tzinfo=timezone.utc).timestamp())
+    ntp = reports.ntp_time(turn_us + after_us)
+    assert (ntp >> 63) == (after_us < 0)
+    assert reports.unix_time(ntp) == pytest.approx(turn_us + after_us, abs=1)
+    assert bytes(reports.sender_report(US, turn_us + after_us, 0, 0, 0))
+
+
+def test_reports_measure_the_round_trip_across_the_turn_of_the_ntp_era() -> None:
+    statistics = reports.ReceptionStatistics()
+    sent_us = (2**32 - 2_208_988_800) * 1_000_000 - 20_000
+    statistics.add_sender_report(reports.ntp_time(sent_us), 0)
+    rtt_us = reports.round_trip_us(statistics.report(MEDIA, 30_000), sent_us + 80_000)
+    assert rtt_us == pytest.approx(50_000, abs=50)
 
 
 def test_reports_measure_the_round_trip() -> None:

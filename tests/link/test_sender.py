@@ -14,10 +14,11 @@ from aiortc.rtp import (
     RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpSrPacket,
+    RtpPacket,
     pack_remb_fci,
     unwrap_rtx,
 )
-from fake_transport import FakeTransport
+from fake_transport import FakeTransport, failing
 from h265 import access_units
 from pair import Irap, until
 
@@ -29,10 +30,12 @@ from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
 from link.transport import monotonic_us
+from link.twcc import extension_map
 
 SSRCS = Ssrcs(1111, 2222, "cname", 5555)
 PEER = 3333
 VIDEO = VideoParameters("0", 96, 97, True, True, True, (b"networks",))
+NUMBERED = replace(VIDEO, transport_cc_id=3)
 
 
 class Bench:
@@ -106,6 +109,49 @@ async def test_a_nack_brings_the_packet_again_once_per_burst(rtx: int | None) ->
     await bench.sender.close()
 
 
+async def resent(bench: Bench) -> None:
+    """Lets the first packet leave again."""
+    await asyncio.sleep(0.02)
+    bench.feed(*reports.nacks(PEER, SSRCS.media, [bench.transport.rtp[0].sequence_number]))
+    assert await until(lambda: bench.sender.stats().packets_retransmitted > 0, 1)
+
+
+def transport_numbers(bench: Bench) -> list[int | None]:
+    known = extension_map(NUMBERED.transport_cc_id)
+    packets = [RtpPacket.parse(data, known) for data in bench.transport.rtp_bytes]
+    return [packet.extensions.transport_sequence_number for packet in packets]
+
+
+@pytest.mark.parametrize("watched", ["before", "between"])
+async def test_without_rtx_a_packet_leaves_again_byte_for_byte(watched: str) -> None:
+    bench = Bench(replace(NUMBERED, rtx_payload_type=None))
+    if watched == "before":
+        bench.sender.set_max_bitrate(2_000_000)
+    first, second = access_units(2)
+    bench.sender.send(first)
+    assert await until(lambda: any(packet.marker for packet in bench.transport.rtp), 1)
+    bench.sender.set_max_bitrate(2_000_000)
+    await resent(bench)
+    assert bench.transport.rtp_bytes[-1] == bench.transport.rtp_bytes[0]
+    before = transport_numbers(bench)
+    bench.sender.send(second)
+    assert await until(lambda: len(bench.transport.rtp) > len(before), 1)
+    used = [number for number in before[:-1] if number is not None]
+    assert transport_numbers(bench)[len(before)] == len(used)  # the copy took none
+    await bench.sender.close()
+
+
+async def test_with_rtx_what_leaves_again_takes_a_transport_number_of_its_own() -> None:
+    bench = Bench(NUMBERED)
+    bench.sender.set_max_bitrate(2_000_000)
+    bench.sender.send(access_units(1)[0])
+    assert await until(lambda: bool(bench.transport.rtp), 1)
+    await resent(bench)
+    assert SSRCS.rtx in {packet.ssrc for packet in bench.transport.rtp}
+    assert transport_numbers(bench) == list(range(len(bench.transport.rtp)))
+    await bench.sender.close()
+
+
 async def test_a_storm_of_nacks_is_bounded(bench: Bench) -> None:
     bench.sender.set_max_bitrate(50_000)
     bench.feed(*reports.nacks(PEER, SSRCS.media, list(range(65_536))))
@@ -144,6 +190,29 @@ async def test_a_goodbye_ends_it_and_is_answered_with_one(bench: Bench) -> None:
     assert bench.transport.sent(RtcpByePacket)
     assert bench.transport.closed
     assert not bench.sender.send(access_units(1)[0])
+
+
+async def test_the_transport_is_closed_though_the_last_report_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    monkeypatch.setattr("link.reports.compound", failing)
+    await bench.sender.close()
+    assert bench.transport.closed
+    assert len(bench.ends) == 1
+
+
+async def test_reports_go_on_after_the_turn_of_the_ntp_era(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("link.sender.unix_us", lambda: 2_200_000_000_000_000)  # 2039
+    bench = Bench()
+    bench.sender.send(access_units(1)[0])
+    assert await until(lambda: bool(bench.transport.rtp), 1)
+    await bench.sender.close()
+    assert bench.ends == ["closed here"]
+    times = [report.sender_info.ntp_timestamp for report in bench.transport.sent(RtcpSrPacket)]
+    assert {reports.unix_time(ntp) for ntp in times} == {2_200_000_000_000_000}
 
 
 async def test_repair_packets_give_a_lost_packet_back_and_take_transport_numbers() -> None:

@@ -49,6 +49,18 @@ async def test_a_failing_task_ends_the_session(caplog: pytest.LogCaptureFixture)
     assert log.reasons
 
 
+async def test_a_failing_clean_up_is_logged_and_the_session_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def clean_up(reason: str) -> None:
+        raise RuntimeError("a bug")
+
+    life = SessionLife(clean_up)
+    life.end("over")
+    assert await asyncio.wait_for(life.wait(), 1) == "over"
+    assert "a bug" in caplog.text
+
+
 async def test_nothing_starts_after_the_end() -> None:
     life = SessionLife(Log())
     life.end("over")
