@@ -16,6 +16,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket,
 
 from link import reports
 from link.access_unit import AccessUnit
+from link.clock import monotonic_us, unix_us
 from link.errors import SessionEnded, WireError
 from link.fec import parse_repair
 from link.fec_decoder import FecDecoder
@@ -26,7 +27,7 @@ from link.peer_clock import PeerClock, SentReport
 from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import ReceiverStats
-from link.transport import MediaTransport, monotonic_us, unix_us
+from link.transport import MediaTransport
 from link.twcc import ArrivalLog, Feedback, TransportFeedback
 from link.unit_queue import UnitQueue
 

@@ -32,6 +32,7 @@ from aiortc.rtp import (
 
 from link import reports
 from link.access_unit import AccessUnit
+from link.clock import monotonic_us, unix_us
 from link.errors import WireError
 from link.history import SendHistory, rtx_payload
 from link.nal import split_annexb
@@ -45,7 +46,7 @@ from link.sdp_text import Ssrcs
 from link.sequence import RTP_CLOCK_HZ
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import SenderStats
-from link.transport import MediaTransport, monotonic_us, unix_us
+from link.transport import MediaTransport
 from link.twcc import Feedback, extension_map
 from link.unit_queue import UnitQueue
 

@@ -1,6 +1,6 @@
 """Wrapping counters of RTP made comparable: sequence numbers (16 bits), timestamps (32 bits)."""
 
-RTP_CLOCK_HZ = 90_000
+RTP_CLOCK_HZ = 90_000  # RFC 7798, section 4.1
 
 
 def difference(later: int, earlier: int, bits: int) -> int:
@@ -17,3 +17,8 @@ def unwrap_sequence(sequence: int, near: int) -> int:
 def timestamp_span_us(later: int, earlier: int) -> int:
     """Time between two RTP timestamps of the 90 kHz clock, us; negative when `later` is older."""
     return difference(later, earlier, 32) * 1_000_000 // RTP_CLOCK_HZ
+
+
+def rtp_timestamp(captured_us: int) -> int:
+    """The RTP timestamp of a capture time: the 90 kHz clock counts capture time, modulo 2^32."""
+    return captured_us * (RTP_CLOCK_HZ // 1000) // 1000 % (1 << 32)

@@ -12,7 +12,6 @@ peer did not sign, and everything else from addresses that no signed STUN messag
 import asyncio
 import socket
 import struct
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -29,6 +28,7 @@ from aiortc import (
 )
 from aiortc.rtp import RtcpPacket, RtpPacket
 
+from link.clock import monotonic_us
 from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.errors import NoMediaPath
 from link.guard import Guard
@@ -45,16 +45,6 @@ RECEIVE_BUFFER_BYTES = 1 << 20  # the system may give less; Linux gives 208 kB b
 RTCP_MAX_BYTES = 2048  # no datagram of a network is larger; 64 kB of NACKs take 0.3 s to look up
 _LOOPBACK = "127.0.0.1"
 _MAX_PEER_ADDRESSES = 64
-
-
-def monotonic_us() -> int:
-    """The clock of the whole media plane, us."""
-    return time.monotonic_ns() // 1000
-
-
-def unix_us() -> int:
-    """For reports, which are read by another machine, us."""
-    return time.time_ns() // 1000
 
 
 class _TurnTransport(aioice.turn.TurnTransport):

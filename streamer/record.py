@@ -15,8 +15,8 @@ from daemon.log import event
 from daemon.persistence import Persistence
 from daemon.stage import Stage
 from daemon.stream_file import StreamFile
+from link.clock import Clock, unix_us
 from streamer.carrier import CodedUnit
-from streamer.clock import Clock, unix_us
 
 QUEUE_UNITS = 256  # access units waiting for the disk: some ten seconds
 ASK_EVERY_US = (

@@ -6,8 +6,8 @@ from engines.carrier import CodedPicture
 from engines.guide import Guide
 from engines.latent import Latent
 from link.access_unit import AccessUnit
+from link.sequence import rtp_timestamp
 from link.side_info import SideInfo, insert_side_info
-from streamer.clock import rtp_timestamp
 
 QP_STEP = 3.0  # tell the viewer when the QP has moved by this much
 INTERVAL_US = 1_000_000  # and at least this often

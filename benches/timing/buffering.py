@@ -21,9 +21,9 @@ from engines.frame import Frame
 from engines.half import RuntimeMaker
 from engines.latent import Latent
 from link.access_unit import AccessUnit
+from link.clock import monotonic_us, unix_us
 from streamer.side_info import SideInfoWriter
 from viewer.buffer import LatentBuffer
-from viewer.clock import monotonic_us, unix_us
 from viewer.decode import Decoding
 from viewer.decoder import StreamDecoder
 from viewer.latency import Latency

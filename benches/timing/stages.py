@@ -31,12 +31,12 @@ from engines.scale import choose_scale
 from engines.weight_store import NO_NETWORK
 from link.access_unit import AccessUnit
 from link.assembly import assemble
+from link.clock import monotonic_us
 from link.nal import join_annexb, split_annexb
 from link.payload import packetize
 from streamer.side_info import SideInfoWriter
 from streamer.sources.open import DEMO, open_source
 from streamer.sources.source import Source
-from viewer.clock import monotonic_us
 from viewer.decoder import StreamDecoder
 from viewer.picture import Decoded, Shown
 from viewer.sinks.record import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from streamer.clock import Clock
+from link.clock import Clock
 
 LATE_US = 100_000  # a paced frame that is later than this is skipped
 

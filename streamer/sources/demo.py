@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engines.frame import Frame, Planes
-from streamer.clock import Clock
+from link.clock import Clock
 from streamer.sources.cadence import Pacer
 from streamer.sources.scene.yard import yard
 from streamer.sources.source import DEFAULT_FPS, Wanted

@@ -10,7 +10,7 @@ import av
 from daemon.errors import UsageError
 from daemon.log import event
 from engines.frame import Frame, planes_from_video_frame
-from streamer.clock import Clock
+from link.clock import Clock
 from streamer.sources.cadence import Pacer
 from streamer.sources.container import NoVideoError, VideoInput, reason, stream_size
 from streamer.sources.source import SourceError, Wanted

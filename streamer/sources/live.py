@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engines.frame import Frame, planes_from_video_frame
-from streamer.clock import Clock
+from link.clock import Clock
 from streamer.sources.cadence import Thinner
 from streamer.sources.container import VideoInput, stream_size
 from streamer.sources.source import SourceError, Wanted

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from daemon.errors import UsageError
-from streamer.clock import Clock, unix_us
+from link.clock import Clock, unix_us
 from streamer.sources.camera import open_camera
 from streamer.sources.demo import DemoSource
 from streamer.sources.file import FileSource

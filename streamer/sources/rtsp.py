@@ -7,7 +7,7 @@ import re
 import av
 
 from daemon.errors import DaemonError
-from streamer.clock import Clock
+from link.clock import Clock
 from streamer.sources.container import VideoInput, reason
 from streamer.sources.live import LiveSource
 from streamer.sources.source import SourceError, Wanted

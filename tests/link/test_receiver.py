@@ -18,6 +18,7 @@ from h265 import TICKS, access_units
 from pair import until
 
 from link.access_unit import AccessUnit
+from link.clock import monotonic_us
 from link.errors import SessionEnded
 from link.fec import FecWindow
 from link.nal import split_annexb
@@ -25,7 +26,6 @@ from link.packet import MediaPacket
 from link.payload import packetize
 from link.receiver import MAX_QUEUED_UNITS, MediaReceiver
 from link.sdp import VideoParameters
-from link.transport import monotonic_us
 
 MEDIA, RTX = 1111, 2222
 VIDEO = VideoParameters("0", 49, 50, True, True, True, (), fec_payload_type=51)

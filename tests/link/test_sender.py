@@ -23,13 +23,13 @@ from h265 import access_units
 from pair import Irap, until
 
 from link import reports
+from link.clock import monotonic_us
 from link.fec import parse_repair
 from link.fec_decoder import FecDecoder
 from link.packet import MediaPacket
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
-from link.transport import monotonic_us
 from link.twcc import extension_map
 
 SSRCS = Ssrcs(1111, 2222, "cname", 5555)

@@ -14,11 +14,11 @@ from engines.errors import CarrierError
 from engines.frame import Frame
 from engines.rated_carrier import RatedEncoder
 from link.nal import split_annexb
+from link.sequence import rtp_timestamp
 from link.side_info import SideInfo, find_side_info
 from streamer import carrier
 from streamer.capture import Shot
 from streamer.carrier import Carrier, CarrierSettings, CodedUnit
-from streamer.clock import rtp_timestamp
 from streamer.effort import Effort
 from streamer.network import LatentShot, Network, NetworkSettings
 from streamer.scale_control import ScaleControl

@@ -5,9 +5,10 @@ from engines.carrier import CodedPicture
 from engines.codebook import Codebook
 from engines.guide import GUIDE_SIZE, Guide
 from engines.latent import Latent
+from link.clock import unix_us
 from link.nal import split_annexb
+from link.sequence import rtp_timestamp
 from link.side_info import SideInfo, find_side_info
-from streamer.clock import rtp_timestamp, unix_us
 from streamer.irap import INTERVAL_MIN_US, IrapGate
 from streamer.side_info import SideInfoWriter
 

@@ -13,6 +13,7 @@ from aiortc.rtp import RtpPacket
 from link import reports
 from link.access_unit import AccessUnit
 from link.assembly import assemble
+from link.clock import monotonic_us
 from link.datagram import STUN_COOKIE, STUN_HEADER_BYTES, datagram_kind, stun_is_signed
 from link.errors import WireError
 from link.fec import Repair, parse_repair
@@ -27,7 +28,7 @@ from link.receiver import MediaReceiver
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MediaSender
-from link.transport import MediaTransport, _Connection, monotonic_us
+from link.transport import MediaTransport, _Connection
 from tests.fuzz.doubles import PASSWORD, USER_NAME, DatagramSink, SilentTransport
 from tests.fuzz.frames import split_frames
 from tests.fuzz.loop import Loop, event_loop, turns
