@@ -1,7 +1,8 @@
 """A TCP port in front of an aiohttp application: few connections, and none for long.
 
-aiohttp has no limit of connections and waits for headers for ever; signalling needs a few short
-requests. A connection ends when its time is up, whatever it was doing: TLS, headers, body, answer.
+aiohttp has no limit of connections and may wait for headers for ever. Signalling needs a few short
+requests: a connection ends when its time is up, whatever it was doing: TLS, headers, body, answer.
+What answers without end gives only so long until the first request (`request_s`).
 """
 
 import asyncio
@@ -26,14 +27,16 @@ class ConnectionLimits:
 
     total: int = 64
     each: int = 16  # of one address
-    seconds: float = 20.0  # of one connection, its TLS handshake included
+    seconds: float | None = 20.0  # of one connection, its TLS handshake included; None: no limit
+    request_s: float | None = None  # until `Listener.asked`; None: no limit
 
 
 class _Watched(asyncio.Protocol):
-    """aiohttp's protocol of one connection, and when it is over."""
+    """aiohttp's protocol of one connection, when its first request came, and when it is over."""
 
     def __init__(self, inner: asyncio.Protocol) -> None:
         self._inner = inner
+        self.asked = asyncio.Event()
         self.over = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,6 +56,7 @@ class _Watched(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._inner.connection_lost(exc)
+        self.asked.set()
         self.over.set()
 
 
@@ -73,9 +77,9 @@ class Listener:
         self._tls = tls
         self._limits = limits
         self._sources: Counter[str] = Counter()
+        self._connections: dict[asyncio.BaseProtocol, _Watched] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sockets: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Raises OSError where the port cannot be had."""
@@ -97,16 +101,21 @@ class Listener:
         except OSError:
             await self.stop()
             raise
-        self._accepting = [asyncio.ensure_future(self._accept(item)) for item in self._sockets]
+        for listening in self._sockets:
+            self._attend(listening)
 
     async def stop(self) -> None:
         """Stops listening; connections under way are ended by the application's runner."""
-        for task in self._accepting:
-            task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
         for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         self._sockets.clear()
+
+    def asked(self, request: web.Request) -> None:
+        """The headers of a request have come: `request_s` no longer ends its connection."""
+        watched = self._connections.get(request.protocol)
+        if watched is not None:
+            watched.asked.set()
 
     async def close_connections(self) -> None:
         """Ends what is still connected."""
@@ -114,23 +123,31 @@ class Listener:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _accept(self, listening: socket.socket) -> None:
+    def _attend(self, listening: socket.socket) -> None:
+        if listening in self._sockets:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """No coroutine: cancelling one may lose a client that has just come."""
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, address = await loop.sock_accept(listening)
-            except OSError:
-                await asyncio.sleep(_ACCEPT_RETRY_S)
-                continue
-            source = source_of(str(address[0]))
-            full = self._sources.total() >= self._limits.total
-            if full or self._sources[source] >= self._limits.each:
-                accepted.close()
-                continue
-            self._sources[source] += 1
-            task = asyncio.ensure_future(self._serve(accepted, source))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        try:
+            accepted, address = listening.accept()
+        except BlockingIOError:  # it has left again
+            return
+        except OSError:
+            loop.remove_reader(listening)
+            loop.call_later(_ACCEPT_RETRY_S, self._attend, listening)
+            return
+        accepted.setblocking(False)
+        source = source_of(str(address[0]))
+        full = self._sources.total() >= self._limits.total
+        if full or self._sources[source] >= self._limits.each:
+            accepted.close()
+            return
+        self._sources[source] += 1
+        task = asyncio.ensure_future(self._serve(accepted, source))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, accepted: socket.socket, source: str) -> None:
         try:
@@ -143,7 +160,8 @@ class Listener:
 
     async def _connection(self, accepted: socket.socket) -> None:
         """One connection, until either end closes it, or this is cancelled."""
-        watched = _Watched(self._server())
+        inner = self._server()
+        watched = self._connections[inner] = _Watched(inner)
         transport: asyncio.Transport | None = None
         try:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
@@ -152,8 +170,10 @@ class Listener:
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if self._tls else None,
             )
+            await asyncio.wait_for(watched.asked.wait(), self._limits.request_s)
             await watched.over.wait()
         finally:
+            del self._connections[inner]
             if transport is None:
                 accepted.close()
             else:

@@ -32,7 +32,8 @@ class Gate(Protocol):
     """Decides about boxes; called on the event loop, and must not raise."""
 
     def knows(self, box: Box) -> bool:
-        """Whether a box that was admitted still may come: one can be forgotten meanwhile."""
+        """Whether the session of a box that was admitted may go on: until it is certain that it
+        was forgotten. New sessions ask `refusal` and `admit`."""
 
     def refusal(self, box: Box) -> str | None:
         """Why an offer that claims to be of this box is refused; None: it may try to prove it."""

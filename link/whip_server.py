@@ -27,7 +27,7 @@ from link.request_body import read_body
 from link.sdp import SDP_MAX_BYTES, NoH265Error, PeerDescription, parse_candidates, parse_offer
 from link.sdp_text import make_answer
 from link.transport import MediaTransport
-from link.whip_door import STREAM_HEADER, Door, Gate, Limits, refusal
+from link.whip_door import STREAM_HEADER, TOKEN_NEEDED, Door, Gate, Limits, refusal
 from link.whip_session import OnSession, WhipSession, peer_id
 
 DEFAULT_PORT = 8889
@@ -234,8 +234,8 @@ class WhipServer:
         session = self._sessions.get(request.match_info["secret"])
         if session is None:
             raise refusal(web.HTTPNotFound, "No such session")
-        if session.by_token:
-            await self._door.enter(request)
+        if session.by_token and not await self._door.has_token(request):
+            raise refusal(web.HTTPUnauthorized, TOKEN_NEEDED, {"WWW-Authenticate": "Bearer"})
         return session
 
     async def _make_room(self, source: str, peer: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
 
 from daemon.cores import cores
 from daemon.errors import RunError, UsageError
@@ -15,11 +14,11 @@ from daemon.figures_server import LOCALHOST, serve
 from daemon.log import event
 from daemon.state import default_folder, open_state
 from engines.codec import installed_network_ids
+from link.clock import monotonic_us
 from link.errors import LinkError
 from link.identity import short
 from link.whip_server import WhipServer
 from viewer.address import Address
-from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
 from viewer.outputs import outputs
 from viewer.pairing import Pairing
@@ -180,10 +179,10 @@ def _check_restored(config: ViewerConfig, pipeline: Pipeline, figures: Figures) 
 
 
 async def _cancel(task: asyncio.Task[None] | None) -> None:
+    """End what only tells; nothing that went wrong with it keeps the rest from ending."""
     if task is not None:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _first(*ends: Coroutine[object, object, object]) -> None:

@@ -15,7 +15,7 @@ from daemon.log import event
 from engines.codec import PLAIN, Partner, Restorer
 from engines.errors import EngineError
 from engines.latent import Latent
-from viewer.clock import Clock
+from link.clock import Clock
 from viewer.ladder import HEADROOM, HOPELESS, LAST_RESORT, TOO_SLOW, Ladder, Rung
 from viewer.pace import Pace
 from viewer.probe import Outcome, Probe, probe

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from statistics import median_low
 from typing import TypeAlias
 
-from viewer.clock import Clock
+from link.clock import Clock
 from viewer.lane import Lane
 from viewer.pace import Pace
 from viewer.picture import Decoded

@@ -12,7 +12,7 @@ from daemon.figures import Figures
 from daemon.log import event
 from daemon.stage import Stage
 from link.access_unit import AccessUnit
-from viewer.clock import Clock
+from link.clock import Clock
 from viewer.decoder import StreamDecoder
 from viewer.latency import Latency
 from viewer.picture import Decoded

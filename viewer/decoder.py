@@ -17,8 +17,8 @@ from engines.codebook import BITS_MAX, Codebook
 from engines.errors import CarrierError
 from engines.frame import Planes
 from engines.latent import Latent, latent_size
+from link.clock import Clock
 from link.side_info import NO_NETWORK, SideInfo
-from viewer.clock import Clock
 from viewer.picture import Decoded
 from viewer.timeline import Stamped
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 from daemon.figures import Figures
 from link.peer_clock import ClockEstimate, SentReport
-from viewer.timeline import RTP_CLOCK_HZ, RTP_MODULUS, Stamped
+from link.sequence import RTP_CLOCK_HZ
+from viewer.timeline import RTP_MODULUS, Stamped
 
 STAGE_FIGURES = (
     "sender_ms", "path_ms", "jitter_buffer_ms", "decode_ms", "wait_ms", "restore_ms",

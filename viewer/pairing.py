@@ -73,6 +73,7 @@ class Pairing:
         self._command = f"denc-view pair{state.option}"
         self._told: Box | None = None
         self._told_s = -TELL_EVERY_S
+        self._told_error = ""  # of reading the list for the sessions that go on
 
     def summary(self) -> str:
         """Who may come, in a few words. Raises RunError where the list cannot be read."""
@@ -82,11 +83,18 @@ class Pairing:
         return "the first streamer is paired" if self._may_pair() else "nobody yet: denc-view pair"
 
     def knows(self, box: Box) -> bool:
+        """Also while the list cannot be read, which is told once: that forgets nobody."""
+        if box.fingerprint == self._own:
+            return True
         try:
-            return self._is_known(box)
+            known = self._is_known(box)
         except DaemonError as error:
-            event(_log, str(error), level=logging.ERROR)
-            return False
+            if str(error) != self._told_error:
+                event(_log, f"{error}; running sessions go on", level=logging.ERROR)
+            self._told_error = str(error)
+            return True
+        self._told_error = ""
+        return known
 
     def refusal(self, box: Box) -> str | None:
         try:

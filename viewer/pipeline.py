@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from daemon.figures import Figures
+from link.clock import monotonic_us, unix_us
 from viewer.buffer import LatentBuffer
-from viewer.clock import monotonic_us, unix_us
 from viewer.config import ViewerConfig
 from viewer.picture import Shown
 from viewer.place import Place

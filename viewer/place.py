@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from daemon.figures import Figures
+from link.clock import monotonic_us, unix_us
 from viewer.buffer import LatentBuffer
-from viewer.clock import monotonic_us, unix_us
 from viewer.config import ViewerConfig
 from viewer.decode import Decoding
 from viewer.latency import Latency

@@ -17,10 +17,11 @@ from daemon.errors import UsageError
 from daemon.log import event
 from daemon.stage import Stage
 from link.access_unit import AccessUnit
+from link.clock import Clock
 from link.nal import is_irap, join_annexb, split_annexb
-from viewer.clock import Clock
+from link.sequence import RTP_CLOCK_HZ
 from viewer.decode import Decoding
-from viewer.timeline import RTP_CLOCK_HZ, RTP_MODULUS
+from viewer.timeline import RTP_MODULUS
 
 # Playlists are "video files" to FFmpeg too: whatever the file names, nothing comes from a network.
 _ONLY_FILES = {"protocol_whitelist": "file"}

@@ -7,23 +7,25 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from viewer.state_line import put
+
 WIDTH = 30  # characters
 INTERVAL_S = 0.2
 
 
 async def show_progress(stream: TextIO, total: int, done: Callable[[], int]) -> None:
-    """Draw how many of `total` pictures are done until cancelled; nothing without a terminal."""
+    """Draw how many of `total` pictures are done until cancelled, or the terminal goes away;
+    nothing without one."""
     if not stream.isatty():
         return
     started = time.monotonic()
     try:
         while True:
-            stream.write("\r" + bar(done(), total, time.monotonic() - started))
-            stream.flush()
+            if not put(stream, "\r" + bar(done(), total, time.monotonic() - started)):
+                return
             await asyncio.sleep(INTERVAL_S)
     finally:
-        stream.write("\r" + bar(done(), total, time.monotonic() - started) + "\n")
-        stream.flush()
+        put(stream, "\r" + bar(done(), total, time.monotonic() - started) + "\n")
 
 
 def bar(done: int, total: int, elapsed_s: float) -> str:

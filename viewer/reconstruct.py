@@ -10,8 +10,8 @@ from daemon.log import event
 from daemon.stage import Stage
 from engines.codec import PLAIN, Restorer
 from engines.frame import Frame
+from link.clock import Clock
 from viewer.buffer import LatentBuffer
-from viewer.clock import Clock
 from viewer.latency import Passage
 from viewer.outlet import Outlet
 from viewer.picture import Decoded, Shown

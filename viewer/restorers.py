@@ -22,9 +22,9 @@ from engines.codec import (
 from engines.condition import FIDELITY
 from engines.errors import WeightsError
 from engines.runtimes.onnx import VERSION
+from link.clock import Clock, monotonic_us
 from link.side_info import NO_NETWORK
 from viewer.auto_engine import AutoEngine
-from viewer.clock import Clock, monotonic_us
 from viewer.pace import Pace
 from viewer.picture import Decoded
 from viewer.speed_book import SpeedBook
@@ -43,7 +43,8 @@ class _Choice:
     restorer: Restorer
     reason: str  # why this engine
     auto: AutoEngine | None
-    scale: int
+    scale: int  # of the last picture
+    scales: set[int]  # of the pictures that this restorer has had
 
 
 class Restorers:
@@ -105,7 +106,8 @@ class Restorers:
         return self._choice is not None and self._choice.auto is not None
 
     def for_picture(self, picture: Decoded, pace: Pace) -> tuple[Restorer, bool]:
-        """The restorer, and whether it is another one than for the picture before of its size."""
+        """The restorer, and whether it is another one than for the picture before of its size and
+        scale: `pace`, which is of such pictures, would be the other one's."""
         latent = picture.latent
         key = picture.network_id, latent.source_width, latent.source_height
         choice = self._choices.get(key)
@@ -137,22 +139,27 @@ class Restorers:
         why = " ".join(str(error).split()) or type(error).__name__
         choice.reason = f"{choice.restorer.name}: {why}"
         choice.restorer = self.plain if choice.auto is None else choice.auto.gave_up()
+        choice.scales = {choice.scale}
         what = "plain upscaling" if choice.restorer.name == PLAIN else "another engine"
         event(_log, what, level=logging.ERROR, engine=choice.restorer.name, reason=choice.reason)
         return choice.restorer
 
     def _follow(self, choice: _Choice, auto: AutoEngine, picture: Decoded, pace: Pace) -> bool:
-        """Whether another engine restores from this picture on."""
-        if picture.latent.scale != choice.scale:
-            choice.scale = picture.latent.scale
+        """Whether another engine than before restores pictures such as this from here on."""
+        scale = picture.latent.scale
+        if scale != choice.scale:
+            choice.scale = scale
             auto.rescale(picture.latent)
-        elif not self._waits:
-            other = auto.next(picture.latent, pace)
-            choice.reason = auto.reason
-            if other is not None:
-                choice.restorer = other
-                return True
-        return False
+        if self._waits:
+            return False
+        if scale not in choice.scales:
+            choice.scales.add(scale)
+            return True
+        other = auto.next(picture.latent, pace)
+        choice.reason = auto.reason
+        if other is not None:
+            choice.restorer, choice.scales = other, {scale}
+        return other is not None
 
     def _begin(self, picture: Decoded) -> _Choice:
         network_id = picture.network_id
@@ -178,7 +185,8 @@ class Restorers:
             )
         else:
             event(_log, "plain upscaling", level=logging.WARNING, reason=reason)
-        return _Choice(restorer, reason, auto, picture.latent.scale)
+        scale = picture.latent.scale
+        return _Choice(restorer, reason, auto, scale, {scale})
 
     def _make_room(self) -> None:
         """Lets go of what no stream used for longest, and of weights that nobody needs then."""

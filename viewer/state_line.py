@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 INTERVAL_S = 0.5
@@ -20,12 +21,21 @@ class _ClearsFirst(logging.Filter):
         self._stream = stream
 
     def filter(self, record: logging.LogRecord) -> bool:
-        self._stream.write(CLEAR)
+        put(self._stream, CLEAR)
         return True
 
 
+def put(stream: TextIO, text: str) -> bool:
+    """Whether the terminal took it: one that went away takes nothing."""
+    with suppress(OSError):
+        stream.write(text)
+        stream.flush()
+        return True
+    return False
+
+
 async def show_state(stream: TextIO, words: Callable[[], str]) -> None:
-    """Keep the line up to date until cancelled; nothing without a terminal."""
+    """Keep the line up to date until cancelled, or the terminal goes away; nothing without one."""
     if not stream.isatty():
         return
     handlers, clears = logging.getLogger().handlers, _ClearsFirst(stream)
@@ -34,11 +44,10 @@ async def show_state(stream: TextIO, words: Callable[[], str]) -> None:
     try:
         while True:
             room = shutil.get_terminal_size().columns - 1
-            stream.write(CLEAR + words()[:room])
-            stream.flush()
+            if not put(stream, CLEAR + words()[:room]):
+                return
             await asyncio.sleep(INTERVAL_S)
     finally:
         for handler in handlers:
             handler.removeFilter(clears)
-        stream.write(CLEAR)
-        stream.flush()
+        put(stream, CLEAR)

@@ -14,9 +14,9 @@ from engines.guide import Guide
 from link.access_unit import AccessUnit
 from link.errors import SideInfoError
 from link.nal import split_annexb
+from link.sequence import RTP_CLOCK_HZ
 from link.side_info import SideInfo, find_side_info
 
-RTP_CLOCK_HZ = 90_000
 RTP_MODULUS = 1 << 32
 
 

@@ -7,15 +7,15 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.log import event
+from link.clock import monotonic_us
 from link.errors import SignallingError
 from viewer.address import Address
-from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
 from viewer.picture import Shown
 from viewer.reach import draw_qr, link
@@ -24,7 +24,7 @@ from viewer.sinks.channel import Channel
 from viewer.sinks.live_video import LiveVideo
 from viewer.sinks.publish import Publisher
 from viewer.sinks.record import Record
-from viewer.sinks.record_switch import RecordSwitch
+from viewer.sinks.record_switch import PATIENCE_S, RecordSwitch
 from viewer.sinks.sink import Sink
 from viewer.sinks.web import WebPage
 from viewer.sinks.web_api import WebApi
@@ -51,7 +51,7 @@ async def watching(
         for number, own in enumerate(streams):
             recorder = _recorder(config.for_place(number), own, number)
             recording = RecordSwitch(recorder, on=config.record is not None, later=number > 0)
-            running.push_async_callback(asyncio.to_thread, recording.close)
+            running.push_async_callback(_finish, recording)
             channels.append(Channel(own, recording, LiveVideo(own)))
         for number, channel in enumerate(channels):
             if (url := config.publish_url(number)) is not None:
@@ -76,6 +76,12 @@ def _needed(config: ViewerConfig, channel: Channel) -> list[Sink[Shown]]:
     if config.record is not None:
         sinks.append(channel.recording)
     return sinks
+
+
+async def _finish(recording: RecordSwitch) -> None:
+    """By now its sink has closed it, or hangs."""
+    with suppress(TimeoutError):
+        await asyncio.to_thread(recording.close, PATIENCE_S)
 
 
 async def _serve(page: WebPage, address: Address, running: AsyncExitStack) -> None:

@@ -15,7 +15,7 @@ from link.rate_limit import Rate
 from link.receiver import MediaReceiver
 from link.sender import MediaSender
 from link.whip_client import publish
-from link.whip_door import Limits
+from link.whip_door import Gate, Limits
 from link.whip_server import WhipServer
 from tests.net.emulated_link import EmulatedLink
 
@@ -54,7 +54,11 @@ class Irap:
 
 @asynccontextmanager
 async def serving(
-    consumer: Consumer, *, token: str | None = None, max_sessions: int = 1
+    consumer: Consumer,
+    *,
+    token: str | None = None,
+    max_sessions: int = 1,
+    gate: Gate | None = None,
 ) -> AsyncIterator[WhipServer]:
     server = WhipServer(
         host="127.0.0.1",
@@ -63,6 +67,7 @@ async def serving(
         network_ids=[THEIR_NETWORK],
         on_session=consumer,
         max_sessions=max_sessions,
+        gate=gate,
         limits=Limits(Rate(10_000, 10_000), Rate(10_000, 10_000)),  # tests are in a hurry
     )
     await server.start()

@@ -1,8 +1,10 @@
 """The TCP port of the signalling: few connections, and none for long."""
 
 import asyncio
+import gc
+import resource
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,14 +16,30 @@ from pair import resources
 from link.identity import load_or_create
 from link.listener import ConnectionLimits, Listener
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+UNFINISHED = [b"", b"POST / HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01"]
+
 
 @asynccontextmanager
 async def listening(limits: ConnectionLimits, tls_folder: Path | None = None) -> AsyncIterator[int]:
     async def hello(request: web.Request) -> web.Response:
         return web.Response(text=request.remote or "?")
 
-    app = web.Application()
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b".")
+            await asyncio.sleep(0.05)
+
+    @web.middleware
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        listener.asked(request)
+        return await handler(request)
+
+    app = web.Application(middlewares=[note])
     app.router.add_get("/", hello)
+    app.router.add_get("/endless", endless)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     assert runner.server is not None
@@ -66,7 +84,7 @@ async def test_requests_are_answered_and_nothing_is_left(tls: bool, tmp_path: Pa
         assert await resources() <= before
 
 
-@pytest.mark.parametrize("said", [b"", b"POST / HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01"])
+@pytest.mark.parametrize("said", UNFINISHED)
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_client_that_never_finishes_is_cut_off(
     said: bytes, tls: bool, tmp_path: Path
@@ -95,6 +113,48 @@ async def test_one_address_has_its_share_and_all_together_have_theirs() -> None:
         writer.close()
         await asyncio.sleep(0.4)
         assert await get(f"http://127.0.0.1:{port}/") == "127.0.0.1"
+
+
+@pytest.mark.parametrize("said", [*UNFINISHED, b"\r\n\r\n"])
+async def test_where_answers_have_no_end_the_first_request_has_a_deadline(said: bytes) -> None:
+    limits = ConnectionLimits(total=2, seconds=None, request_s=0.3)
+    async with listening(limits) as port:
+        watching, asks = await asyncio.open_connection("127.0.0.1", port)
+        asks.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in range(3):  # each in the place of the one before
+            idle, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            assert await ended(idle, 2)
+            writer.close()
+        await watching.read(1 << 16)
+        assert await asyncio.wait_for(watching.read(1), 1)
+        asks.close()
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_who_comes_as_it_stops_leaves_nothing_behind(steps: int) -> None:
+    async with listening(ConnectionLimits()) as port:
+        await asyncio.sleep(0.05)
+        with socket.socket() as client:
+            client.connect(("127.0.0.1", port))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+    gc.collect()
+
+
+async def test_who_comes_while_no_descriptor_is_left_is_served_later() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with listening(ConnectionLimits()) as port:
+        with socket.socket() as client:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (client.fileno() + 1, hard))
+            try:
+                client.connect(("127.0.0.1", port))
+                await asyncio.sleep(0.1)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            client.settimeout(5)
+            assert (await asyncio.to_thread(client.recv, 100)).startswith(b"HTTP/1.0 200")
 
 
 async def test_a_port_that_is_taken_is_an_oserror() -> None:

@@ -8,9 +8,11 @@ import aiohttp
 import pytest
 from pair import Consumer, connect, serving, until
 from test_sdp import CHROME, GSTREAMER, SSRCS, described, transport
+from test_whip_security import KnownBoxes
 
 from link.errors import SignallingError
 from link.sdp_text import make_offer
+from link.whip_door import Gate
 from link.whip_server import WHIP_PATH, WhipServer
 
 TOKEN = "a-secret-token"
@@ -97,16 +99,20 @@ async def test_the_viewers_log_says_why_an_offer_was_refused_but_not_for_strange
         assert "it has: H264" in told[0]
 
 
+@pytest.mark.parametrize("gate", [None, KnownBoxes()])
 @pytest.mark.parametrize(
     "given",
     [None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \udcff\udcfe"],
 )
 async def test_a_wrong_token_is_refused_everywhere_and_the_stream_goes_on(
-    http: aiohttp.ClientSession, given: str | None, caplog: pytest.LogCaptureFixture
+    http: aiohttp.ClientSession,
+    given: str | None,
+    gate: Gate | None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = {} if given is None else {"Authorization": given}
-    async with serving(Consumer(), token=TOKEN) as server:
+    async with serving(Consumer(), token=TOKEN, gate=gate) as server:
         async with http.post(endpoint(server), data=OFFER, headers=SDP | BEARER) as response:
             assert response.status == 201
             session = endpoint(server, response.headers["Location"])

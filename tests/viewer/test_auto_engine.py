@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -70,11 +71,12 @@ class Bench:
             waits=waits,
         )
 
-    def show(self, seconds: float, load: float) -> list[str]:
-        """The engine of each picture, while restoring takes `load` of the time."""
+    def show(self, seconds: float, load: float, scales: Sequence[int] = (2,)) -> list[str]:
+        """The engine of each picture, while restoring takes `load` of the time; streams of several
+        scales take turns."""
         names = []
-        for _ in range(round(seconds * 25)):
-            names.append(self.one(Pace(load * SPACING_US, SPACING_US)))
+        for scale in islice(cycle(scales), round(seconds * 25)):
+            names.append(self.one(Pace(load * SPACING_US, SPACING_US), scale))
             self.now_us += 40_000
             if probes():
                 time.sleep(0.002)  # a loop that never waits would slow down what is timed
@@ -182,6 +184,32 @@ def test_another_scale_of_the_same_source_keeps_the_engine() -> None:
     bench.probed()
     bench.show(0.2, load=0.3)
     assert bench.one(scale=4) == "best"
+
+
+def test_streams_of_one_size_and_two_scales_climb_and_step_down_together() -> None:
+    bench = Bench()
+    bench.show(1.2, load=0.3, scales=(2, 3))
+    bench.probed()
+    assert bench.show(0.2, load=0.3, scales=(2, 3))[-1] == "best"
+    assert bench.show(4, load=1.6, scales=(2, 3))[-1] == PLAIN
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_an_engine_costs_at_one_scale_is_not_what_its_successor_costs_at_another(
+    fails: bool,
+) -> None:
+    bench = Bench()
+
+    def is_new(scale: int) -> bool:
+        picture = decoded(0, network_id=NETWORK, scale=scale)
+        return bench.restorers.for_picture(picture, Pace())[1]
+
+    assert [is_new(scale) for scale in (2, 3, 2, 3)] == [True, True, False, False]
+    bench.show(0.5 if fails else 2, load=1.6)
+    if fails:
+        bench.restorers.give_up(RuntimeError("out of memory"))
+    assert bench.one() == PLAIN
+    assert [is_new(scale) for scale in (2, 3, 2, 3)] == [False, True, False, False]
 
 
 @pytest.mark.parametrize(

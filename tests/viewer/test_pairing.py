@@ -16,6 +16,7 @@ from daemon.config import load
 from daemon.errors import UsageError
 from daemon.peer_book import PeerBook
 from daemon.state import State
+from link import whip_server
 from link.errors import Refused
 from link.identity import Box
 from viewer.app import view
@@ -121,8 +122,23 @@ def test_a_list_that_cannot_be_read_lets_nobody_in(
     gate = pairing(state)
     assert gate.refusal(A) is not None
     assert not gate.admit(A)
-    assert not gate.knows(A)
     assert "cannot read" in caplog.text
+
+
+def test_a_list_that_cannot_be_read_forgets_nobody_and_is_told_of_once(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = pairing(state)
+    gate.admit(A)
+    kept = state.streamers.rename(state.streamers.with_name("kept"))
+    state.streamers.mkdir()
+    assert all(gate.knows(box) for box in (A, A, Box(OWN, "this"), A))
+    assert caplog.text.count("cannot read") == 1
+    state.streamers.rmdir()
+    kept.rename(state.streamers)
+    assert gate.knows(A)
+    PeerBook(state.streamers).forget(lambda peer: True)
+    assert not gate.knows(A)
 
 
 def test_a_list_of_damaged_lines_opens_nothing(state: State) -> None:
@@ -177,6 +193,29 @@ async def test_first_second_window_and_forget_over_the_whole_viewer(
     assert "within 1 minute;" in printed
     assert "camera-1" in printed
     assert "forgotten: camera-2" in printed
+
+
+async def test_a_list_that_cannot_be_read_ends_no_session_and_begins_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whip_server, "RECHECK_S", 0.05)
+    viewer, box = tmp_path / "viewer", tmp_path / "box"
+    listed = State(viewer).streamers
+    async with viewing(viewer) as port:
+        live = await connect(port, state=box)
+        while not listed.exists():  # noqa: ASYNC110 - a file
+            await asyncio.sleep(0.02)
+        kept = listed.rename(listed.with_name("kept"))
+        listed.mkdir()
+        closed = asyncio.ensure_future(live.wait_closed())
+        with pytest.raises(Refused):
+            await publish_to(port, state=box)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(closed), 1)
+        listed.rmdir()
+        kept.rename(listed)
+        PeerBook(listed).forget(lambda peer: True)
+        await asyncio.wait_for(closed, 5)
 
 
 async def test_paired_boxes_need_no_token_and_a_token_needs_no_pairing(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ sys.path[:0] = {paths!r}
 from pathlib import Path
 from daemon.figures import Figures
 from daemon.split import Split
-from viewer.clock import monotonic_us
+from link.clock import monotonic_us
 from viewer.sinks.record import Record
 from viewer.sinks.stream_record import StreamRecord
 from viewer.timeline import Timeline

@@ -10,17 +10,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import segno
+from test_viewer_session import connect
+from test_viewer_session import viewer as viewing
 
 from daemon.errors import RunError
 from daemon.figures import Figures
-from viewer import reach
+from viewer import app, reach
 from viewer.address import EVERYWHERE, Address
+from viewer.progress import show_progress
 from viewer.reach import draw_qr, from_elsewhere, link
-from viewer.state_line import CLEAR, show_state
+from viewer.state_line import CLEAR, INTERVAL_S, show_state
 from viewer.summary import figure_lines, live_line
 
 HERE = Address("192.168.1.7", 8889)
@@ -29,6 +35,16 @@ HERE = Address("192.168.1.7", 8889)
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.fixture
+def closing() -> Iterator[tuple[int, TextIO]]:
+    """A terminal, and its other end, which the test closes."""
+    main_end, terminal = os.openpty()
+    stream = os.fdopen(terminal, "w")
+    yield main_end, stream
+    with suppress(OSError):
+        stream.close()
 
 
 @pytest.fixture
@@ -141,7 +157,42 @@ async def test_there_is_no_living_line_in_a_log() -> None:
     assert stream.getvalue() == ""
 
 
-def test_the_viewer_on_a_terminal(tmp_path: Path) -> None:
+async def test_a_terminal_that_goes_away_ends_the_living_line_and_no_log_call_fails(
+    closing: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main_end, terminal = closing
+    log, logger = io.StringIO(), logging.getLogger("viewer.test")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(log)])
+    task = asyncio.create_task(show_state(terminal, lambda: "waiting"))
+    await asyncio.sleep(0.1)
+    os.close(main_end)
+    logger.warning("something happened")
+    await asyncio.wait_for(task, 10 * INTERVAL_S)
+    assert log.getvalue() == "something happened\n"
+
+
+async def test_a_terminal_that_goes_away_ends_the_bar(closing: tuple[int, TextIO]) -> None:
+    main_end, terminal = closing
+    task = asyncio.create_task(show_progress(terminal, 10, lambda: 1))
+    await asyncio.sleep(0.1)
+    os.close(main_end)
+    await asyncio.wait_for(task, 5)
+
+
+async def test_a_living_line_that_breaks_keeps_nothing_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(stream: TextIO, words: object) -> None:
+        raise OSError("no terminal")
+
+    monkeypatch.setattr(app, "show_state", broken)
+    async with viewing() as (port, _):
+        sender = await connect(port)
+    await asyncio.wait_for(sender.wait_closed(), 5)  # the server has said so
+
+
+@pytest.mark.parametrize("goes_away", [False, True])
+def test_the_viewer_on_a_terminal(tmp_path: Path, goes_away: bool) -> None:
     main_end, terminal = os.openpty()
     command = [sys.executable, "-m", "viewer.cli", "--listen", "127.0.0.1:0", "--headless"]
     keys = ["--engine", "plain", "--figures-port", "0", "--state", str(tmp_path)]
@@ -151,7 +202,11 @@ def test_the_viewer_on_a_terminal(tmp_path: Path) -> None:
         while b"the first streamer is paired; there: denc-stream" not in said:
             assert time.monotonic() < end
             said += os.read(main_end, 4096)
+        if goes_away:
+            os.close(main_end)
+            time.sleep(3 * INTERVAL_S)
         viewer.send_signal(signal.SIGINT)
         assert viewer.wait(20) == 0
-    os.close(main_end)
+    if not goes_away:
+        os.close(main_end)
     assert b"there=" in said  # in the log as well

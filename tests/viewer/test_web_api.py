@@ -12,8 +12,8 @@ from live_player import site
 from made_pictures import decoded, shown
 
 from daemon.figures import Figures
+from link.clock import monotonic_us
 from viewer.address import Address
-from viewer.clock import monotonic_us
 from viewer.config import ViewerConfig
 from viewer.pace import Pace
 from viewer.sinks.record import Record

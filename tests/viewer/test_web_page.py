@@ -6,6 +6,9 @@ import asyncio
 import io
 import re
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -18,8 +21,12 @@ from made_pictures import shown
 
 from daemon.errors import UsageError
 from daemon.figures import Figures
+from link.listener import ConnectionLimits
 from viewer.address import Address
-from viewer.sinks import still
+from viewer.sinks import still, web
+from viewer.sinks.channel import Channel
+from viewer.sinks.live_video import LiveVideo
+from viewer.sinks.record_switch import RecordSwitch
 from viewer.sinks.web import PAGE, WebPage
 
 LOCAL = Address("127.0.0.1", 0)
@@ -206,6 +213,70 @@ async def test_a_port_that_is_taken_is_named() -> None:
         other = WebPage([], Figures(), None, prefix="denc_view")
         with pytest.raises(UsageError, match=f"{port}.*--web"):
             await other.start(Address("127.0.0.1", port))
+
+
+@asynccontextmanager
+async def watched(
+    connections: ConnectionLimits,
+) -> AsyncIterator[tuple[int, Callable[[], Awaitable[bytes]]]]:
+    """The port of a page of these limits, and the next picture of a browser that looks on."""
+    figures = Figures()
+    channel = Channel(figures, RecordSwitch(None), LiveVideo(figures))
+    page = WebPage([channel], figures, None, prefix="denc_view", connections=connections)
+    url = await page.start(LOCAL)
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{url}restored.mjpeg") as response,
+        ):
+
+            async def picture() -> bytes:
+                await asyncio.to_thread(channel.feeds.show, shown(0))
+                return await asyncio.wait_for(next_part(response.content), 5)
+
+            yield int(url.rpartition(":")[2].strip("/")), picture
+    finally:
+        await page.stop()
+
+
+async def ended(reader: asyncio.StreamReader, within_s: float) -> bool:
+    """Whether the page closes a connection, whatever it says before."""
+    try:
+        await asyncio.wait_for(reader.read(), within_s)
+    except ConnectionError:
+        return True
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /none HTTP/1.1\r\nHost: x\r\n\r\nGET"]
+)
+async def test_a_connection_that_asks_for_nothing_ends_and_who_looks_on_goes_on_looking(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "KEEP_ALIVE_S", 0.3)
+    async with watched(replace(web.CONNECTIONS, request_s=0.3)) as (port, picture):
+        await picture()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        assert await ended(reader, 3)
+        writer.close()
+        await picture()
+
+
+async def test_one_host_cannot_take_every_connection_nor_those_that_are_in_use() -> None:
+    async with watched(web.CONNECTIONS) as (port, picture):
+        flood = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+        refused = await asyncio.gather(*(ended(reader, 1) for reader, _ in flood))
+        assert refused.count(False) == web.CONNECTIONS.each - 1
+        await picture()
+        other, asks = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        asks.write(b"GET /figures.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert (await asyncio.wait_for(other.readline(), 5)).split()[1] == b"200"
+        for writer in (asks, *(writer for _, writer in flood)):
+            writer.close()
 
 
 async def test_headers_and_names_of_any_bytes_are_refused_without_an_error_of_ours(

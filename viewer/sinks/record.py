@@ -15,7 +15,7 @@ from daemon.persistence import Persistence
 from daemon.pts import Timestamps
 from daemon.split import Split
 from engines.frame import Planes, planes_to_video_frame
-from viewer.clock import Clock
+from link.clock import Clock
 from viewer.picture import Shown
 from viewer.sinks.colours import tell_colours
 from viewer.sinks.even import even

@@ -13,7 +13,7 @@ from daemon.log import event
 from daemon.persistence import Persistence
 from daemon.split import Split
 from daemon.stream_file import StreamFile
-from viewer.clock import Clock
+from link.clock import Clock
 from viewer.timeline import Stamped
 
 _log = logging.getLogger(__name__)

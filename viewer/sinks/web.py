@@ -20,17 +20,21 @@ from aiohttp import web
 from daemon.errors import UsageError
 from daemon.figures import Figures
 from daemon.figures_server import routes as figure_routes
+from link.listener import ConnectionLimits, Listener
 from link.sdp import SDP_MAX_BYTES
 from viewer.address import EVERYWHERE, Address
 from viewer.sinks.channel import Channel, channel_of
 from viewer.sinks.feed import Feed
-from viewer.sinks.page_door import SECURITY_HEADERS, PageDoor
+from viewer.sinks.page_door import SECURITY_HEADERS, Handler, PageDoor
 from viewer.sinks.still import encode_png
 
 PAGE = Path(__file__).parent.parent / "page"
 BOUNDARY = "picture"
 SHUTDOWN_TIMEOUT_S = 1.0
 BODY_MAX_BYTES = SDP_MAX_BYTES  # nothing larger is ever sent to the page
+KEEP_ALIVE_S = 60.0  # until the next request of a connection
+# A browser opens six; moving pictures last for as long as somebody looks.
+CONNECTIONS = ConnectionLimits(total=256, each=64, seconds=None, request_s=10.0)
 
 
 class WebPage:
@@ -44,11 +48,16 @@ class WebPage:
         *,
         prefix: str,
         more: Sequence[web.AbstractRouteDef] = (),
+        connections: ConnectionLimits = CONNECTIONS,
     ) -> None:
         """`more` are routes of others, behind the same door."""
         self._channels = channels
         self._door = PageDoor(token)
-        self._app = web.Application(client_max_size=BODY_MAX_BYTES, middlewares=[self._door.guard])
+        self._connections = connections
+        self._listener: Listener | None = None
+        self._app = web.Application(
+            client_max_size=BODY_MAX_BYTES, middlewares=[self._note, self._door.guard]
+        )
         self._app.add_routes(more)
         self._app.add_routes(figure_routes(figures, prefix))
         self._app.add_routes(
@@ -62,29 +71,48 @@ class WebPage:
             ]
         )
         self._runner = web.AppRunner(
-            self._app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+            self._app,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            keepalive_timeout=KEEP_ALIVE_S,
         )
 
     async def start(self, address: Address) -> str:
         """Serve, and the URL to open. Raises UsageError when the port is taken."""
         await self._runner.setup()
+        assert self._runner.server is not None
+        listener = Listener(
+            self._runner.server, address.host, address.port, None, self._connections
+        )
         try:
-            await web.TCPSite(self._runner, address.host, address.port).start()
+            await listener.start()
         except OSError as error:
             await self._runner.cleanup()
             raise UsageError(
                 f"cannot serve the page on {address}: {error.strerror}; "
                 "give another port with --web, or --headless for no page"
             ) from error
-        port = self._runner.addresses[0][1]
+        self._listener = listener
         host = "127.0.0.1" if address.host == EVERYWHERE else address.host
-        return f"http://{Address(host, port)}/" + ("?token=..." if self._door.needs_token else "")
+        return f"http://{Address(host, listener.port)}/" + (
+            "?token=..." if self._door.needs_token else ""
+        )
 
     async def stop(self) -> None:
         """Send every browser home and stop listening."""
         for channel in self._channels:
             channel.feeds.stop()
+        if self._listener is not None:
+            await self._listener.stop()
         await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.close_connections()
+
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._listener is not None:
+            self._listener.asked(request)
+        return await handler(request)
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         return web.FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
