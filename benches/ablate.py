@@ -48,7 +48,7 @@ from engines.weight_store import WeightStore
 
 SCHEMA = 1
 RATES_KBPS = (80.0, 150.0, 300.0, 600.0)  # 720p-equivalent
-PERCEPTUAL_FRAMES = 2  # of each clip
+PERCEPTUAL_FRAMES = 8  # of each clip: a whole cycle of qualities
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

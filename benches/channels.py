@@ -9,6 +9,7 @@ The carrier of denc is set as the streamer sets it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from viewer.timeline import Timeline
 
 ANCHOR_PRESET = X265_PRESET
 RESTORE_BATCH = 4  # latents restored in one go
-GUIDE_DELAY = 3  # pictures, while a guide is fitted
+FIT_S_PER_PIXEL = 3.6e-7  # of the source: 325 ms at 1280x720 on one core (docs/results.md)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,8 @@ class DencChannel:
         if self._fitter is None:
             return [None] * len(coded)
         guiding = Guiding(self._fitter, Figures())
-        found: list[Guide | None] = [None] * GUIDE_DELAY
+        pixels = self._clip.width * self._clip.height
+        found: list[Guide | None] = [None] * math.ceil(FIT_S_PER_PIXEL * pixels * self._clip.fps)
         for picture, latent, frame in zip(coded, self._latents, frames_of(self._clip), strict=True):
             guiding.take(Sent(picture, latent, frame))
             found.append(guiding.guide(latent))

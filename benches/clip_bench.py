@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from benches import crops
 from benches.channels import Channel, CoderChannel, DencChannel, Stream
 from benches.measured import STRUCTURE
 from benches.methods import CRF28, CRF28_QUALITY
 from benches.plan import Plan, anchor_of
 from benches.points import Point, hd_factor
 from benches.rates import RateSearch
+from benches.views import measures_name
 from engines.detail import lost_detail
 from engines.evaluation.clips import Clip
 from engines.evaluation.measures import STRUCTURE_FRAMES, measure
@@ -97,7 +99,7 @@ class ClipBench:
             found |= extra.measure(pictures, reference)
         return _Seen(
             measures={name: value for name, value in found.items() if value is not None},
-            middle=pictures[len(pictures) // 2],
+            middle=pictures[crops.typical(len(pictures))],
             show_ms=1e3 * (shown - started) / len(pictures),
             measure_s=time.perf_counter() - shown,
         )
@@ -159,4 +161,4 @@ def sampled(extras: Sequence[Extra], frames: int) -> dict[str, int]:
 def taken(extras: Sequence[Extra], frames: int) -> str:
     """The optional measures and their frames, for `Point.source`."""
     names = [f"{name} {extra.frames_of(frames)}" for extra in extras for name in extra.names]
-    return f"measures 2 {' '.join(names)}".rstrip()
+    return f"measures {measures_name()} {' '.join(names)}".rstrip()

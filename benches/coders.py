@@ -28,6 +28,7 @@ X265_PRESET = "medium"
 SVT_PRESET = 8  # 0 slowest, 13 fastest; above 9 SVT-AV1 itself warns of artefacts
 SVT_EXTENDED_ABOVE = 63  # CRFs that only SVT-AV1's own parameters take
 VP9_CPU_USED = 5  # the most thorough of the real-time speeds 5..8
+VP9_Q_MAX = 63
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,13 @@ class Vp9:
 
     @property
     def qualities(self) -> QualityRange:
-        return QualityRange(low=0.0, high=63.0, step=1.0, start=50.0, per_octave=9.0)
+        return QualityRange(low=0.0, high=126.0, step=1.0, start=50.0, per_octave=9.0)
 
     @property
     def settings(self) -> str:
         return (
             f"VP9 (libvpx), deadline realtime, cpu-used {VP9_CPU_USED}, lag-in-frames 0, CQ,"
-            f" key frame every {KEYFRAME_INTERVAL}"
+            f" beyond {VP9_Q_MAX} a rising least quantizer, key frame every {KEYFRAME_INTERVAL}"
         )
 
     def encode(self, pictures: Sequence[Planes], fps: float, quality: float) -> list[Packet]:
@@ -166,7 +167,9 @@ class Vp9:
             "lag-in-frames": "0",
             "auto-alt-ref": "0",
             "row-mt": "1",
-            "crf": str(round(quality)),
+            "crf": str(min(round(quality), VP9_Q_MAX)),
+            "qmin": str(max(round(quality) - VP9_Q_MAX, 0)),  # CQ alone codes some pictures better
+            "qmax": str(VP9_Q_MAX),
             "b": "0",
             "g": str(KEYFRAME_INTERVAL),
         }

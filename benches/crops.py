@@ -21,11 +21,13 @@ from benches.picture import (
     telling_box,
 )
 from benches.points import Point
+from engines.carrier import CASCADE
 from engines.evaluation.clips import Clip
 from engines.frame import Planes
 
 CROP_WIDTH, CROP_HEIGHT = 160, 112  # pixels of the source
 ZOOM = 2
+TYPICAL_PLACE = 2  # of a cascade
 SOURCE = "source"
 
 
@@ -43,10 +45,16 @@ def rate_of(rates_kbps: Sequence[float]) -> float:
     return sorted(rates_kbps)[(len(rates_kbps) - 1) // 2]
 
 
+def typical(frames: int) -> int:
+    """Number of a frame in the middle of a clip, neither the best coded of a cascade nor the
+    worst."""
+    return max(0, min(frames // 2 // len(CASCADE) * len(CASCADE) + TYPICAL_PLACE, frames - 1))
+
+
 def keep(out: Path, point: Point, clip: Clip, picture: Planes) -> None:
-    """Keep the crop of the clip's middle frame, from the source and from a method's `picture`."""
+    """Keep the crop of the clip's typical frame, from the source and from a method's `picture`."""
     (out / "crops").mkdir(exist_ok=True)
-    middle = clip.pictures[len(clip.pictures) // 2]
+    middle = clip.pictures[typical(len(clip.pictures))]
     box = telling_box(middle.y, CROP_WIDTH, CROP_HEIGHT)
     files = (
         _file(out, clip.name, SOURCE),

@@ -16,7 +16,7 @@ import torch
 from benches import BenchUsageError
 from benches.measured import OFFICIAL
 from benches.perceptual import rgb_tensor, torch_device
-from engines.evaluation.sampling import evenly
+from engines.evaluation.sampling import spread
 from engines.frame import Planes
 
 
@@ -29,7 +29,7 @@ class Metric(Protocol):
 
 
 class Official:
-    """Those of the measures that could be loaded, on frames sampled evenly."""
+    """Those of the measures that could be loaded, on frames spread over the clip."""
 
     def __init__(self, metrics: dict[str, Metric], frames: int) -> None:
         self.names: Sequence[str] = tuple(metrics)
@@ -38,11 +38,11 @@ class Official:
 
     def frames_of(self, count: int) -> int:
         """How many frames of a clip of `count` are looked at."""
-        return len(evenly(count, self._frames))
+        return len(spread(count, self._frames))
 
     def measure(self, test: Sequence[Planes], reference: Sequence[Planes]) -> dict[str, float]:
         """Means by name of `test`, against `reference` where a measure has one."""
-        numbers = evenly(len(reference), self._frames)
+        numbers = spread(len(reference), self._frames)
         with torch.inference_mode():
             return {
                 name: float(np.mean([self._frame(metric, test[n], reference[n]) for n in numbers]))

@@ -1,4 +1,4 @@
-"""LPIPS-sq and DISTS-vgg of a clip, on frames sampled evenly.
+"""LPIPS-sq and DISTS-vgg of a clip, on frames spread over it.
 
 DISTS-vgg, a mean over tiles of 240x240, shares its tiles out between these frames: where there are
 plenty, each frame shows others. With `benches.official` this is the only file of the quality bench
@@ -27,7 +27,7 @@ from engines.evaluation.perceptual import (
     rgb_from_yuv,
     tiles,
 )
-from engines.evaluation.sampling import evenly
+from engines.evaluation.sampling import spread
 from engines.frame import Plane, Planes
 
 TILES_MIN = 8  # of DISTS-vgg, of a clip, where its frames have so many
@@ -53,7 +53,7 @@ class Perceptual:
     """Both measures, with their weights from a folder; on a GPU where torch finds one.
 
     What the networks make of the reference is kept for the next measurement of the same clip:
-    about 250 MB of a clip of 1280x720.
+    about 100 MB a frame of 1280x720.
     """
 
     names = ("lpips_sq", "dists_vgg")
@@ -77,14 +77,14 @@ class Perceptual:
 
     def frames_of(self, count: int) -> int:
         """How many frames of a clip of `count` are looked at."""
-        return len(evenly(count, self._frames))
+        return len(spread(count, self._frames))
 
     def measure(self, test: Sequence[Planes], reference: Sequence[Planes]) -> dict[str, float]:
         """Means by name, lower is better, of `test` against `reference`, which have the same size
         and length."""
         if reference is not self._reference:
             self._reference, self._known = reference, {}
-        numbers = evenly(len(reference), self._frames)
+        numbers = spread(len(reference), self._frames)
         found = list(self._threads.map(partial(self._frame, test), numbers, range(len(numbers))))
         lpips = np.mean([of_frame for of_frame, _ in found])
         dists = np.mean([distance for _, of_frame in found for distance in of_frame])

@@ -94,9 +94,14 @@ class ResultsFile:
         self._points[point.key] = point
         self.write()
 
-    def keep_only(self, keys: Sequence[Key]) -> None:
-        """Drop points of earlier runs that this one did not ask for; the rest in this order."""
-        self._points = {key: self._points[key] for key in keys if key in self._points}
+    def of(self, keys: Sequence[Key]) -> list[Point]:
+        """The points of a run, in its order."""
+        return [self._points[key] for key in keys if key in self._points]
+
+    def put_first(self, keys: Sequence[Key]) -> None:
+        """The points of a run in its order, then those of earlier runs, which are kept."""
+        wanted = {key: self._points[key] for key in keys if key in self._points}
+        self._points = wanted | self._points
 
     def finish(self, findings: Mapping[str, Any]) -> None:
         """Put what the points say together beside them."""

@@ -48,7 +48,7 @@ from engines.evaluation.measures import STRUCTURE_FRAMES
 from engines.latent import SCALES
 
 NAMED_FRAMES = 96  # at most, of a clip that is named on the command line
-PERCEPTUAL_FRAMES = 2  # of each clip
+PERCEPTUAL_FRAMES = 8  # of each clip: a whole cycle of qualities
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     measures.add_argument(
         "--perceptual-frames", type=_count, default=PERCEPTUAL_FRAMES, metavar="N",
-        help="that networks look at, sampled evenly from each clip (default: %(default)s)",
+        help="that networks look at, spread over each clip (default: %(default)s)",
     )  # fmt: skip
     measures.add_argument(
         "--pyiqa", nargs="+", default=[], metavar="NAME",
@@ -158,8 +158,8 @@ def measure_all(
                     crops.keep(out, point, bench.clip, middle)
                 results.add(point)
             progress(f"{entry.name} {method} {rate:g}")
-    results.keep_only(keys)
-    points = results.points
+    results.put_first(keys)
+    points = results.of(keys)
     findings = summary.findings(points)
     results.finish(findings)
     label = plots.mean_label(points)
@@ -194,7 +194,7 @@ def settings_of(
         "scale": plan.scale or "auto",
         "bits": plan.bits,
         "guided": plan.guided,
-        "frames_sampled_evenly": {
+        "frames_sampled": {
             "ssim, ms_ssim, uiqi": STRUCTURE_FRAMES,
             **{name: extra.frames_of(sys.maxsize) for extra in extras for name in extra.names},
         },

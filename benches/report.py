@@ -25,7 +25,7 @@ units with side information, as they go to RTP; those of the others are their pa
 without the information that it writes about itself. Rates are 720p-equivalent: scaled by pixels to
 1280x720. denc's pictures come out of the viewer's own decoder and restorer; smaller x265 and the
 method "Lanczos" are enlarged by a Lanczos filter. VMAF and VMAF-NEG (version 0.6.1), XPSNR, PSNR
-and flicker look at every frame, the other measures at frames that are sampled evenly (the settings
+and flicker look at every frame, the other measures at frames spread over the clip (the settings
 say how many); flicker is the RMS over luma of the change of the error from frame to frame. BD-rate
 is the mean distance of two curves (monotone piecewise cubics through log rate over quality) over
 the qualities that both reach."""

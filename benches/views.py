@@ -10,16 +10,25 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+import av
+import onnxruntime
+
 from benches.methods import Variant
 from engines.codebook import BITS_MAX, BITS_MIN
 from engines.codec import open_encoder, open_restorer
 from engines.errors import WeightsError
+from engines.evaluation.ffmpeg import ffmpeg_binary
 from engines.frame import Frame
 from engines.latent import SCALES, Latent
 from engines.weight_store import ENCODER, NO_NETWORK, Task, WeightStore
 
 ROOT = Path(__file__).parent.parent
-CODE = ("engines/*.py", "streamer/side_info.py", "streamer/guiding.py", "link/side_info.py")
+CODE = (
+    "engines/*.py", "engines/runtimes/*.py", "streamer/side_info.py", "streamer/guiding.py",
+    "link/side_info.py", "link/access_unit.py", "viewer/decoder.py", "viewer/timeline.py",
+    "benches/channels.py", "benches/rates.py",
+)  # fmt: skip
+MEASURES = ("engines/evaluation/*.py", "engines/frame.py", "benches/coders.py")
 
 
 class LatentMaker(Protocol):
@@ -98,10 +107,19 @@ def _network_name(engine: str, network_id: bytes) -> str:
     return f"{engine} {digest.hexdigest()[:12]}"
 
 
-@cache
 def code_name() -> str:
-    """A hash of the programs that make and restore denc's streams: their points depend on it."""
-    digest = hashlib.sha256()
-    for path in sorted(file for pattern in CODE for file in ROOT.glob(pattern)):
+    """A hash of what makes and restores denc's streams: its points depend on it."""
+    return _hash(CODE, onnxruntime.__version__)
+
+
+def measures_name() -> str:
+    """A hash of what every point depends on: references, plain codecs and measures."""
+    return _hash(MEASURES, f"{av.library_versions} {ffmpeg_binary().split('/')[-1]}")
+
+
+@cache
+def _hash(patterns: Sequence[str], versions: str) -> str:
+    digest = hashlib.sha256(versions.encode())
+    for path in sorted(file for pattern in patterns for file in ROOT.glob(pattern)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

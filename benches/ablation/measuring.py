@@ -125,7 +125,6 @@ def measure_all(
     """
     results = ResultsFile(out / POINTS_FOLDER, {"rates_kbps": ablation.rates_kbps})
     keys: list[Key] = [(entry.name, *point) for entry in entries for point in ablation.wanted]
-    results.keep_only(keys)
     for entry in entries:
         run, scales = _ClipRun(ablation, entry), dict[float, int]()
         for method, rate in ablation.wanted:
@@ -137,6 +136,6 @@ def measure_all(
             if method == DEFAULT:
                 scales[rate] = point.scale
             progress(f"{entry.name} {method} {rate:g}")
-    results.keep_only(keys)
+    results.put_first(keys)
     results.finish({})
     return results.points

@@ -2,8 +2,9 @@
 
 A manifest is YAML: `clips:` holds one mapping per clip with `name, file, filter, start, frames,
 fps` and, where wanted, `kind` and `fast`. A reference is the decoded file through `filter` (FFmpeg
-syntax), `frames` frames from `start`, as 8-bit 4:2:0. FFmpeg's own binary does it: PyAV's filter
-graph drops a stream's colour tags, and its scaler then shifts the luma of tagged streams.
+syntax), `frames` frames from `start`, as 8-bit 4:2:0 of limited range, and of BT.709 where the file
+names another matrix. FFmpeg's own binary does it: PyAV's filter graph drops a stream's colour tags,
+and its scaler then shifts the luma of tagged streams.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import IO, Any
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange
 
 from engines.evaluation import EvaluationError
 from engines.evaluation.ffmpeg import ffmpeg_binary
-from engines.frame import Plane, Planes
+from engines.frame import OTHER_MATRICES, Plane, Planes
 from engines.plain_yaml import read_yaml
 
 FAST_FRAMES = 48  # of each clip of the fast subset
@@ -105,7 +107,7 @@ def video_entry(path: Path, frames_max: int) -> ClipEntry:
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate
             packets = container.demux(stream)
-            frames = sum(1 for _ in islice(filter(_has_data, packets), frames_max))
+            frames = sum(1 for _ in islice(filter(_is_shown, packets), frames_max))
     except (OSError, av.FFmpegError) as error:
         raise EvaluationError(f"cannot read {path}: {error}") from error
     if not rate or not frames:
@@ -123,7 +125,7 @@ def read_clip(entry: ClipEntry) -> Clip:
     if not entry.file.is_file():
         raise EvaluationError(f"clip {entry.name}: there is no file {entry.file}")
     steps = [f"trim=start_frame={entry.start}:end_frame={entry.start + entry.frames}"]
-    steps += filter(None, [entry.filter, "format=yuv420p"])
+    steps += filter(None, [entry.filter, *_as_streamed(entry.file), "format=yuv420p"])
     # fmt: off
     command = [
         ffmpeg_binary(), "-v", "error", "-nostdin", "-i", str(entry.file), "-map", "0:v:0",
@@ -149,8 +151,24 @@ def read_clip(entry: ClipEntry) -> Clip:
     return Clip(entry.name, entry.fps, pictures)
 
 
-def _has_data(packet: av.Packet[Any]) -> bool:
-    return packet.size > 0
+def _is_shown(packet: av.Packet[Any]) -> bool:
+    """Whether it holds a picture that is shown: an edit list leaves out the first ones."""
+    return packet.size > 0 and not packet.is_discard
+
+
+def _as_streamed(file: Path) -> list[str]:
+    """Filters that make limited range BT.709 of what says that it is not, as the streamer does."""
+    try:
+        with av.open(str(file)) as container:
+            picture = next(container.decode(video=0))
+    except (OSError, av.FFmpegError, StopIteration, IndexError):
+        return []  # FFmpeg will say why
+    steps = []
+    if picture.color_range == ColorRange.JPEG:
+        steps.append("scale=out_range=limited")
+    if picture.colorspace in OTHER_MATRICES:  # in a step of its own, as in `engines.frame`
+        steps.append("scale=out_color_matrix=bt709")
+    return steps
 
 
 def _y4m_pictures(stream: IO[bytes]) -> Iterator[Planes]:

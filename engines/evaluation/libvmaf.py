@@ -53,8 +53,12 @@ def structure(
 
 def xpsnr_y(test: Sequence[Planes], reference: Sequence[Planes]) -> float:
     """XPSNR of luma over the clip, dB; infinite when equal. Raises EvaluationError when FFmpeg
-    fails."""
-    found = _XPSNR_LUMA.search(_run_ffmpeg(test, reference, "[0][1]xpsnr"))
+    fails.
+
+    Its weights are of the first input, which is the reference: a blurred picture would forgive its
+    own blur.
+    """
+    found = _XPSNR_LUMA.search(_run_ffmpeg(reference, test, "[0][1]xpsnr"))
     if found is None:
         raise EvaluationError("FFmpeg reported no XPSNR")
     return float(found.group(1))
@@ -72,9 +76,9 @@ def _pooled(
     return {name: values["mean"] for name, values in pooled.items()}
 
 
-def _run_ffmpeg(test: Sequence[Planes], reference: Sequence[Planes], graph: str) -> str:
+def _run_ffmpeg(first: Sequence[Planes], second: Sequence[Planes], graph: str) -> str:
     """FFmpeg with both clips on pipes; returns what it said."""
-    size = f"{reference[0].width}x{reference[0].height}"
+    size = f"{first[0].width}x{first[0].height}"
     pipes = [os.pipe(), os.pipe()]
     command = [ffmpeg_binary(), "-hide_banner", "-nostdin"]
     for read_end, _ in pipes:
@@ -92,7 +96,7 @@ def _run_ffmpeg(test: Sequence[Planes], reference: Sequence[Planes], graph: str)
             os.close(read_end)
         writers = [
             threading.Thread(target=_write_clip, args=(write_end, clip), daemon=True)
-            for (_, write_end), clip in zip(pipes, (test, reference), strict=True)
+            for (_, write_end), clip in zip(pipes, (first, second), strict=True)
         ]
         for writer in writers:
             writer.start()

@@ -15,13 +15,13 @@ import numpy as np
 
 from engines.evaluation import EvaluationError, libvmaf
 from engines.evaluation.flicker import flicker
-from engines.evaluation.sampling import evenly
+from engines.evaluation.sampling import spread
 from engines.evaluation.uiqi import uiqi
 from engines.frame import Plane, Planes
 
 PSNR_MAX_DB = 100.0  # of equal pictures; as libvmaf's 60 dB cap, but out of the way
 LUMA_WEIGHT = 6  # of PSNR-YUV, to 1 and 1 of chroma
-STRUCTURE_FRAMES = 8  # of a clip, sampled evenly, for SSIM, MS-SSIM and UIQI
+STRUCTURE_FRAMES = 8  # spread over a clip, for SSIM, MS-SSIM and UIQI
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ def measure(
     """Measure `test` against `reference`, same number and size of pictures.
 
     `thorough` adds all that may be None, at about twice the time; SSIM, MS-SSIM and UIQI look at
-    `structure_frames` frames, sampled evenly. Raises EvaluationError when the clips do not match or
-    FFmpeg fails.
+    `structure_frames` frames, spread over them. Raises EvaluationError when the clips do not
+    match or FFmpeg fails.
     """
     _check_clips(test, reference)
     with ThreadPoolExecutor(1) as beside:  # FFmpeg is a process of its own
         computed = beside.submit(_computed, test, reference, structure_frames if thorough else 0)
         found = libvmaf.vmaf(test, reference, threads=threads)
         if thorough:
-            numbers = evenly(len(reference), structure_frames)
+            numbers = spread(len(reference), structure_frames)
             some, of_these = [test[n] for n in numbers], [reference[n] for n in numbers]
             found |= libvmaf.structure(some, of_these, threads=threads)
             found["xpsnr_y"] = min(PSNR_MAX_DB, libvmaf.xpsnr_y(test, reference))
@@ -89,7 +89,7 @@ def _computed(
     if not structure_frames:
         return {"psnr_y": psnr_y}
     chroma = _mean(psnr(a.u, b.u) + psnr(a.v, b.v) for a, b in both)
-    some = [both[number] for number in evenly(len(both), structure_frames)]
+    some = [both[number] for number in spread(len(both), structure_frames)]
     return {
         "psnr_y": psnr_y,
         "psnr_yuv": (LUMA_WEIGHT * psnr_y + chroma) / (LUMA_WEIGHT + 2),

@@ -21,16 +21,16 @@ def test_a_point_of_another_source_is_measured_again(tmp_path):
     results = ResultsFile(tmp_path, {})
     results.add(POINT)
     assert results.find(POINT.key, "24 frames") is None
-    results.keep_only([])
-    assert results.points == []
+    assert results.of([POINT.key]) == [POINT]
+    assert results.of([]) == []
 
 
-def test_points_stand_in_the_order_that_was_asked_for(tmp_path):
+def test_points_that_were_asked_for_stand_first_and_the_others_are_kept(tmp_path):
     results = ResultsFile(tmp_path, {})
     other = replace(POINT, target_kbps=300.0)
     results.add(other)
     results.add(POINT)
-    results.keep_only([POINT.key, other.key])
+    results.put_first([POINT.key])
     results.finish({"bd_rate_mean": {"lite@0": {"psnr_y": -12.3}}})
     document = json.loads(results.path.read_text())
     assert [point["target_kbps"] for point in document["points"]] == [150, 300]

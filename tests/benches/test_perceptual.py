@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from benches import BenchUsageError
 from benches.perceptual import Perceptual, rgb_tensor
 from engines.evaluation.perceptual import SQUEEZENET_FILE, VGG_FILE, DistsVgg, LpipsSq
+from engines.evaluation.sampling import spread
 from engines.frame import Planes
 
 FIRES = {
@@ -64,7 +65,10 @@ def test_clip_has_the_means_of_the_networks_own_values_over_the_sample(weights):
     test, reference = pictures(1, 6), pictures(2, 6)
     perceptual = Perceptual(weights, 2)
     assert perceptual.frames_of(6) == 2
-    rgb = [[rgb_tensor(clip[n], torch.device("cpu")) for n in (1, 4)] for clip in (test, reference)]
+    rgb = [
+        [rgb_tensor(clip[n], torch.device("cpu")) for n in spread(6, 2)]
+        for clip in (test, reference)
+    ]
     for _ in range(2):  # the second time from what was kept
         found = perceptual.measure(test, reference)
         for name, network in (("lpips_sq", LpipsSq(weights)), ("dists_vgg", DistsVgg(weights))):

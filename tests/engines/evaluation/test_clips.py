@@ -1,5 +1,6 @@
 """Reference clips: the manifest, and what FFmpeg makes of a file."""
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from engines.evaluation.clips import (
     shortened,
     video_entry,
 )
+from engines.evaluation.ffmpeg import ffmpeg_binary
 
 MANIFEST = """
 clips:
@@ -129,3 +131,37 @@ def test_what_is_no_video_is_one_sentence(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(EvaluationError, match=r"cannot read .*yard\.mp4"):
         video_entry(path, 96)
+
+
+def test_what_says_full_range_or_another_matrix_becomes_what_is_streamed(tmp_path):
+    """As `denc-stream` sends it; a measure of brightness would be blind beyond 16 and 235."""
+    path = tmp_path / "phone.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=Fraction(30), width=64, height=64)
+        stream.pix_fmt, stream.options = "yuvj420p", {"qmin": "1", "qmax": "1"}
+        for luma, u, v in ((255, 128, 128), (0, 128, 128), (76, 85, 255)):
+            planes = np.full((96, 64), luma, np.uint8)
+            planes[64:80], planes[80:] = u, v
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuvj420p")))
+        container.mux(stream.encode())
+    pictures = read_clip(ClipEntry("phone", path, 30, 3)).pictures
+    middles = [[int(plane[12, 12]) for plane in picture.channels] for picture in pictures]
+    expected = ([235, 128, 128], [16, 128, 128], [63, 102, 240])
+    for middle, wanted in zip(middles, expected, strict=True):
+        assert middle == pytest.approx(wanted, abs=3)
+
+
+def test_a_clip_that_was_cut_without_coding_anew_has_the_pictures_that_it_shows(tmp_path):
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    with av.open(str(whole), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(25), width=64, height=48)
+        stream.pix_fmt, stream.gop_size, stream.options = "yuv420p", 250, {"bf": "0"}
+        for number in range(50):
+            planes = np.full((72, 64), 20 + 4 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        container.mux(stream.encode())
+    cutting = ["-ss", "1", "-i", str(whole), "-t", "0.6", "-c", "copy", str(cut)]
+    subprocess.run([ffmpeg_binary(), "-v", "error", "-nostdin", *cutting], check=True)
+    entry = video_entry(cut, 96)
+    assert entry.frames < 25
+    assert len(read_clip(entry).pictures) == entry.frames

@@ -56,6 +56,15 @@ def test_more_blur_is_worse_in_every_measure():
         assert getattr(softer, name) < getattr(soft, name), name
 
 
+def test_xpsnr_weighs_by_what_the_reference_shows():
+    """What is lost of a texture is forgiven for the texture, not for what is left of it."""
+    soft = blurred(1.5)
+    assert (
+        measure(soft, REFERENCE, thorough=True).xpsnr_y
+        > measure(REFERENCE, soft, thorough=True).xpsnr_y
+    )
+
+
 def test_sharpening_lifts_vmaf_more_than_vmaf_neg():
     before = measure(blurred(0.9), REFERENCE)
     after = measure(sharpened(blurred(0.9), 0.8), REFERENCE)

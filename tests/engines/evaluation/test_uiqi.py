@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from engines.evaluation.flicker import flicker
-from engines.evaluation.sampling import evenly
 from engines.evaluation.uiqi import WINDOW, uiqi
 from engines.frame import Planes
 
@@ -60,10 +59,3 @@ def test_flicker_leaves_out_what_stays_and_what_the_source_does():
 def test_a_single_picture_cannot_flicker():
     one = clip(np.zeros((16, 16)))
     assert flicker(one, one) is None
-
-
-@pytest.mark.parametrize(
-    ("count", "parts", "numbers"), [(48, 2, [12, 36]), (5, 1, [2]), (3, 8, [0, 1, 2])]
-)
-def test_sampled_frames_are_the_middles_of_equal_parts(count, parts, numbers):
-    assert evenly(count, parts) == numbers
