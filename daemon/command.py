@@ -41,12 +41,12 @@ files:
   {self.yaml:26}  every key, its default and its reason
 {self.files}
 exit codes:
-  0                           ended as it should: the work is done, or Ctrl-C or SIGTERM came
+  0                           ended as it should: the work is done, or Ctrl-C, SIGTERM or SIGHUP came
   1                           failed while running; the last line says why
   2                           used wrongly (or without any option); nothing was begun
 
 signals:
-  SIGINT, SIGTERM             finish what is being written and end; a second one ends at once
+  SIGINT, SIGTERM, SIGHUP     finish what is being written and end; a second one ends at once
 
 more:
   docs/guide.md               the guide, with what to do when something is wrong

@@ -27,7 +27,7 @@ def run(
     """Run `main(stop)` and return the exit code: 0 fine, 2 usage, 1 run time.
 
     The first SIGINT or SIGTERM sets `stop`, and `main` ends in its own time; the second cancels
-    it. `name` is the command that error lines start with.
+    it. SIGHUP (the terminal is gone) sets `stop` unless it is ignored, as under `nohup`. `name` is the command that error lines start with.
     """
     try:
         _run_loop(_with_signals(main))
@@ -55,6 +55,8 @@ async def _with_signals(main: Callable[[asyncio.Event], Coroutine[object, object
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # a terminal that goes may send two
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     tidying = asyncio.ensure_future(keep_tidy())
     try:
         await task

@@ -32,7 +32,7 @@ def test_an_error_becomes_one_line_and_an_exit_code(
     assert printed.out == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_main_end_in_its_own_time(number: signal.Signals) -> None:
     steps = []
 
@@ -40,6 +40,36 @@ def test_a_signal_lets_main_end_in_its_own_time(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         await stop.wait()
         await asyncio.sleep(0.01)
+        steps.append("closed the file")
+
+    assert run(main) == 0
+    assert steps == ["closed the file"]
+
+
+def test_under_nohup_a_terminal_that_goes_ends_nothing() -> None:
+    seen = []
+
+    async def main(stop: asyncio.Event) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        seen.append(stop.is_set())
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(main) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert seen == [False]
+
+
+def test_a_terminal_that_says_so_twice_is_gone_once() -> None:
+    steps = []
+
+    async def main(stop: asyncio.Event) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.01)
+        await stop.wait()
         steps.append("closed the file")
 
     assert run(main) == 0
