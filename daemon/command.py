@@ -41,7 +41,7 @@ files:
   {self.yaml:26}  every key, its default and its reason
 {self.files}
 exit codes:
-  0                           ended as it should: the work is done, or Ctrl-C, SIGTERM or SIGHUP came
+  0                           ended as it should: the work is done, or a signal came
   1                           failed while running; the last line says why
   2                           used wrongly (or without any option); nothing was begun
 

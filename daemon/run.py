@@ -27,7 +27,8 @@ def run(
     """Run `main(stop)` and return the exit code: 0 fine, 2 usage, 1 run time.
 
     The first SIGINT or SIGTERM sets `stop`, and `main` ends in its own time; the second cancels
-    it. SIGHUP (the terminal is gone) sets `stop` unless it is ignored, as under `nohup`. `name` is the command that error lines start with.
+    it. SIGHUP (the terminal is gone) sets `stop` unless it is ignored, as under `nohup`. `name` is
+    the command that error lines start with.
     """
     try:
         _run_loop(_with_signals(main))
