@@ -19,12 +19,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from link.delay_trend import DelayTrend, PathDelay
+from link.loss_log import LossLog
+from link.loss_trial import LossTrial
 from link.lowest import Lowest
 from link.plateau import Plateau
 from link.sent_log import Fate, UnderWay
 
 ACKED_WINDOW_US = 500_000
-LOSS_WINDOW_US = 1_000_000
+LOSS_WINDOW_US = 1_120_000
+SETTLED_US = 120_000  # after which what was lost is lost
 LOSS_PACKETS_MIN = 20
 STANDING_MAX_US = 100_000  # a queue of so long is too long, growing or not
 RISING_US = 40_000  # and of so long, when it grows by RISING_SLOPE
@@ -38,6 +41,8 @@ BACKOFF_MIN = 0.1
 SETTLED = 0.9  # of what arrived, once the queue is gone
 DECREASE_INTERVAL_US = 200_000  # and a round trip
 ROUND_TRIP_MAX_US = 300_000  # of it: a long queue must not make us slow
+BEGINNING_US = 2_000_000  # nothing of the path is known yet
+LONGER_MAX_US = 2_000_000  # no path becomes longer by more: that is a queue
 STUCK_US = 160_000  # more than a round trip of the empty path, while feedback comes
 INCREASE_AFTER_US = 500_000
 GROWTH_PER_S = 0.15
@@ -46,11 +51,6 @@ NEAR = 0.85
 NEAR_MEMORY_US = 30_000_000
 AHEAD_OF_ACKED = 1.5
 AHEAD_BPS = 30_000
-LOSS_MAX = 0.10  # above what is lost at any rate
-LOSS_BACKOFF = 0.8
-LOSS_INTERVAL_US = 1_500_000
-LOSS_OURS = 0.7  # of the loss must have stayed for it not to be of our making
-BLACKOUT_US = 250_000  # in which all is lost: no congestion
 SILENCE_US = 600_000  # without feedback while packets leave
 SILENCE_BACKOFF = 0.5
 RTT_GAIN = 0.2
@@ -71,8 +71,9 @@ class CongestionControl:
         self._bounds = bounds
         self._target = float(min(max(start_bps, bounds.least_bps), bounds.most_bps))
         self._trend = DelayTrend()
-        self._acked: deque[tuple[int, int]] = deque()  # arrival, bytes
-        self._fates: deque[tuple[int, bool]] = deque()  # sent, lost
+        self._acked: deque[tuple[int, int, int]] = deque()  # arrival, bytes, one-way delay
+        self._loss_log = LossLog(LOSS_WINDOW_US)
+        self._loss_trial = LossTrial()
         self._jitter_us = 0.0
         self._late_us = 0.0  # what the oldest packet under way took beyond an empty path, at least
         self._last_delay_us: int | None = None
@@ -85,9 +86,8 @@ class CongestionControl:
         self._draining = False
         self._decreased_us: int | None = None
         self._updated_us: int | None = None
-        self._loss_trial: tuple[int, float, float] | None = None  # when, target and loss before
-        self._loss_floor = 0.0
         self._feedback_us: int | None = None
+        self._first_us: int | None = None  # feedback
         self._silence_us = 0  # of the last step back for want of feedback
         self._before_silence: float | None = None
         self._remb_bps: int | None = None
@@ -104,7 +104,8 @@ class CongestionControl:
     @property
     def is_free(self) -> bool:
         """No queue, and room up to the bound: more may be tried."""
-        return not self._draining and self._target < self._bounds.most_bps
+        is_held = self._loss_trial.is_held(self._updated_us or 0)
+        return not self._draining and not is_held and self._target < self._bounds.most_bps
 
     @property
     def decreased_us(self) -> int | None:
@@ -118,9 +119,12 @@ class CongestionControl:
 
     def on_fates(self, fates: Sequence[Fate], now_us: int) -> None:
         """Feedback came."""
+        self._loss_log.add(fates)
+        fates = [fate for fate in fates if not fate.was_lost]
         if not fates:
             return
         self._feedback_us = now_us
+        self._first_us = self._first_us or now_us
         self._end_silence()
         for fate in fates:
             self._take(fate)
@@ -129,7 +133,7 @@ class CongestionControl:
         self._rtt_us += RTT_GAIN * (rtt_us - self._rtt_us)
         self._empty_rtt.add(now_us, rtt_us)
         delay = self._trend.delay()
-        if self._plateau.is_found(self._jitter_us):
+        if self._plateau.is_found(self._jitter_us) and delay.standing_us < LONGER_MAX_US:
             self._take_longer_path(rtt_us, now_us)
         elif self._is_overused(delay):
             self._back_off(delay.standing_us, self._acked_bps(ACKED_WINDOW_US), now_us)
@@ -139,13 +143,14 @@ class CongestionControl:
                 self._plateau.end()
                 if self._full_bps is not None:
                     self._set(max(self._target, SETTLED * self._full_bps))
-        elif not self._on_loss(self._loss(newest.sent_us), now_us):
-            self._grow(now_us)
+        else:
+            self._on_loss(self._loss(newest.sent_us), now_us)
         self._updated_us = now_us
 
     def on_probed(self, rate_bps: float, *, full: bool) -> None:
         """A probe arrived at this rate; `full`: more slowly than it was sent."""
         if not self._draining:  # a queue came after it began: first that must go
+            self._loss_trial.on_probed(self._feedback_us or 0)
             self._set(max(self._target, (BACKOFF if full else SETTLED) * rate_bps))
         if full:
             self._full_bps, self._full_us = rate_bps, self._feedback_us or 0
@@ -158,8 +163,7 @@ class CongestionControl:
         """A receiver report of a peer without transport feedback: loss is all it tells."""
         if self._feedback_us is not None:
             return
-        if not self._on_loss(fraction_lost, now_us):
-            self._grow(now_us)
+        self._on_loss(fraction_lost, now_us)
         self._updated_us = now_us
 
     def on_tick(self, under_way: UnderWay | None, now_us: int) -> None:
@@ -170,10 +174,13 @@ class CongestionControl:
         self._late_us = now_us - under_way.oldest_us - self._empty_rtt.value()
         stuck_us = STUCK_US + JITTERS[1] * self._jitter_us
         if self._late_us > stuck_us and now_us - self._feedback_us < STUCK_US:
-            # they crawl: their own feedback would tell too late
-            acked_bps = self._acked_bps(STUCK_US)
-            self._back_off(self._queue_us(under_way.size_bytes, acked_bps), acked_bps, now_us)
-            return
+            crawl_bps = self._crawl_bps(now_us)
+            left_us = under_way.size_bytes * 8e6 / crawl_bps if crawl_bps else 0
+            if left_us > STANDING_MAX_US:  # their own feedback would tell too late
+                fits_bps = min(crawl_bps, max(self._target, self._acked_bps(ACKED_WINDOW_US)))
+                queue_us = self._queue_us(under_way.size_bytes, fits_bps)
+                self._back_off(queue_us, fits_bps, now_us)
+                return
         waited_us = now_us - max(under_way.oldest_us, self._silence_us)
         if waited_us > SILENCE_US + self._rtt_us:
             self._before_silence = self._before_silence or self._target
@@ -182,15 +189,12 @@ class CongestionControl:
 
     def _take(self, fate: Fate) -> None:
         packet = fate.packet
-        self._fates.append((packet.sent_us, fate.arrived_us is None))
-        while packet.sent_us - self._fates[0][0] > LOSS_WINDOW_US:
-            self._fates.popleft()
         if fate.arrived_us is None:
             return
-        self._acked.append((fate.arrived_us, packet.size_bytes))
+        delay_us = fate.arrived_us - packet.sent_us
+        self._acked.append((fate.arrived_us, packet.size_bytes, delay_us))
         while fate.arrived_us - self._acked[0][0] > ACKED_WINDOW_US:
             self._acked.popleft()
-        delay_us = fate.arrived_us - packet.sent_us
         if self._last_delay_us is not None:
             change_us = min(abs(delay_us - self._last_delay_us), STANDING_MAX_US)
             self._jitter_us += JITTER_GAIN * (change_us - self._jitter_us)
@@ -209,11 +213,28 @@ class CongestionControl:
         if not self._acked:
             return 0.0
         since_us = self._acked[-1][0] - window_us
-        return sum(size for at_us, size in self._acked if at_us > since_us) * 8e6 / window_us
+        return sum(size for at_us, size, _ in self._acked if at_us > since_us) * 8e6 / window_us
+
+    def _crawl_bps(self, now_us: int) -> float:
+        """How fast those come that had to wait; 0: not two came yet. Without the pause before
+        them: after a scan or a hand-over all comes at once, and that is no thin path."""
+        limit_us = self._trend.empty_us() + max(RISING_US, JITTERS[0] * self._jitter_us)
+        newest_us = first_us = self._acked[-1][0] if self._acked else 0
+        size_bytes = last_bytes = 0
+        for at_us, size, delay_us in reversed(self._acked):
+            if delay_us < limit_us or newest_us - first_us > STUCK_US:
+                break
+            size_bytes, first_us, last_bytes = size_bytes + size, at_us, size
+        crawl_bps = (size_bytes - last_bytes) * 8e6 / max(newest_us - first_us, 1_000)
+        if not crawl_bps and now_us - (self._first_us or 0) < BEGINNING_US:
+            return self._acked_bps(STUCK_US)  # of a thin path two packets take too long
+        return crawl_bps
 
     def _is_overused(self, delay: PathDelay) -> bool:
         rising = max(RISING_US, JITTERS[0] * self._jitter_us)
         standing = max(STANDING_MAX_US, JITTERS[1] * self._jitter_us)
+        if delay.is_bursting:
+            return False  # the queue will be gone before less could be sent
         grows = delay.slope > RISING_SLOPE and delay.standing_us > rising
         return grows or delay.standing_us > standing
 
@@ -257,38 +278,27 @@ class CongestionControl:
         self._set(max(self._target, wanted))
 
     def _loss(self, newest_us: int) -> float:
-        """Share lost in the last second; stretches in which everything was lost do not count."""
-        counted = lost = 0
-        run: list[int] = []
-        for sent_us, is_lost in [*self._fates, (newest_us, False)]:
-            if is_lost:
-                run.append(sent_us)
-                continue
-            if run and run[-1] - run[0] < BLACKOUT_US:
-                lost += len(run)
-                counted += len(run)
-            run.clear()
-            counted += 1
-        return lost / counted if counted >= LOSS_PACKETS_MIN else 0.0
+        """Share of the bytes lost in the last second (what a policer drops is often the small last
+        packet of a picture), but for what may only have been overtaken: feedback tells of that
+        again."""
+        until_us = newest_us - SETTLED_US
+        counted = [outcome for outcome in self._loss_log.counted() if outcome.sent_us <= until_us]
+        if len(counted) < LOSS_PACKETS_MIN:
+            return 0.0
+        lost_bytes = sum(outcome.size_bytes for outcome in counted if outcome.is_lost)
+        return lost_bytes / sum(outcome.size_bytes for outcome in counted)
 
-    def _on_loss(self, loss: float, now_us: int) -> bool:
-        """Steps back when more is lost than at any rate. Whether it did, or waits to see."""
-        if self._loss_trial is not None:
-            when_us, target, before = self._loss_trial
-            if now_us - when_us < LOSS_INTERVAL_US:
-                return True
-            self._loss_trial = None
-            if loss >= LOSS_OURS * before:  # less rate did not help: it is the path's own
-                self._loss_floor = loss
-                self._set(target)
-                return True
-        self._loss_floor = min(self._loss_floor, max(loss, self._loss_floor * 0.98))
-        if loss <= self._loss_floor + LOSS_MAX:
-            return False
-        self._loss_trial = now_us, self._target, loss
-        self._decreased_us = now_us
-        self._set(LOSS_BACKOFF * self._target)
-        return True
+    def _on_loss(self, loss: float, now_us: int) -> None:
+        """Steps back when more is lost than at any rate, or grows."""
+        target = self._loss_trial.target(loss, self._target, now_us)
+        if self._loss_trial.emptied_us == now_us:
+            self._full_bps, self._full_us = self._target, now_us
+        if target is None:
+            self._grow(now_us)
+            return
+        if target < self._target:
+            self._decreased_us = now_us
+        self._set(target)
 
     def _end_silence(self) -> None:
         if self._before_silence is not None:

@@ -17,14 +17,17 @@ STANDING_US = 160_000  # bursts of so long (or STANDING_BURSTS) must all see a q
 STANDING_BURSTS = 4
 TREND_US = 500_000
 TREND_BURSTS = 6
+BURSTING_SLOPE = -0.5  # of the delay; -1: what was sent one after the other comes together
 
 
 @dataclass(frozen=True)
 class PathDelay:
-    """`standing_us`: the queue that several bursts saw; `slope`: growth of the delay, us per us."""
+    """`standing_us`: the queue that several bursts saw; `slope`: growth of the delay, us per us;
+    `is_bursting`: it all comes at once, after a scan or a hand-over."""
 
     standing_us: int
     slope: float
+    is_bursting: bool
 
 
 class DelayTrend:
@@ -50,13 +53,21 @@ class DelayTrend:
     def delay(self) -> PathDelay:
         """As of the last packet."""
         if not self._bursts:
-            return PathDelay(0, 0.0)
+            return PathDelay(0, 0.0, is_bursting=False)
         newest_us = self._bursts[-1][0]
-        recent = [d for s, d in self._bursts if newest_us - s <= STANDING_US]
+        recent = [burst for burst in self._bursts if newest_us - burst[0] <= STANDING_US]
         if len(recent) < STANDING_BURSTS:
-            recent = [d for _, d in list(self._bursts)[-STANDING_BURSTS:]]
-        standing = min(recent) - self._empty.value() if len(recent) >= STANDING_BURSTS else 0
-        return PathDelay(max(0, round(standing)), self._slope())
+            recent = list(self._bursts)[-STANDING_BURSTS:]
+        if len(recent) < STANDING_BURSTS:
+            return PathDelay(0, self._slope(), is_bursting=False)
+        standing = min(delay for _, delay in recent) - self._empty.value()
+        (first_us, first_delay), (_, last_delay) = recent[0], recent[-1]
+        falls = (last_delay - first_delay) / (newest_us - first_us)
+        return PathDelay(max(0, round(standing)), self._slope(), falls < BURSTING_SLOPE)
+
+    def empty_us(self) -> float:
+        """One-way delay of the empty path, clocks not compared."""
+        return self._empty.value()
 
     def forget(self) -> None:
         """The path may have changed: what was seen of it does not count any longer."""

@@ -7,11 +7,11 @@ added. Otherwise so much that a window of packets survives its mean loss and som
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from math import sqrt
 
 from link.fec import WINDOW_US
+from link.loss_log import LossLog
 from link.sent_log import Fate
 
 ON_LOSS, OFF_LOSS = 0.006, 0.002  # hysteresis
@@ -24,7 +24,6 @@ RECENT_US = 1_000_000  # a rise counts at once, a fall slowly
 RECENT_LOST_MIN = 2  # one alone is no rise
 EVEN_PACKETS = 100  # of those fewer, a loss is not yet a rate
 UNKNOWN_LOSS = 0.02  # until so many packets were told of
-OUTAGE_US = 250_000  # in which all is lost: nothing helps against that
 SHARE_MIN, SHARE_MAX = 0.1, 1.0  # where there are any; and no packet without a repair over it
 
 
@@ -44,7 +43,7 @@ class FecRate:
     """Told what became of packets, gives the share of repair packets that fits."""
 
     def __init__(self) -> None:
-        self._fates: deque[tuple[int, bool]] = deque()  # sent, lost
+        self._log = LossLog(LOSS_WINDOW_US, LOSS_WINDOW_PACKETS)
         self._is_on = False
         self._loss = UNKNOWN_LOSS
         self._knows = False
@@ -58,16 +57,12 @@ class FecRate:
         """Feedback came, in order of sending."""
         if not fates:
             return
-        self._fates += [(fate.packet.sent_us, fate.arrived_us is None) for fate in fates]
-        newest_us = self._fates[-1][0]
-        while newest_us - self._fates[0][0] > LOSS_WINDOW_US and (
-            len(self._fates) > LOSS_WINDOW_PACKETS
-        ):
-            self._fates.popleft()
-        self._knows = self._knows or len(self._fates) >= EVEN_PACKETS
-        counted = self._without_outages()
-        recent = [lost for sent_us, lost in counted if newest_us - sent_us <= RECENT_US]
-        all_loss = sum(lost for _, lost in counted) / max(len(counted), EVEN_PACKETS)
+        self._log.add(fates)
+        self._knows = self._knows or len(self._log) >= EVEN_PACKETS
+        counted = self._log.counted()
+        newest_us = fates[-1].packet.sent_us
+        recent = [o.is_lost for o in counted if newest_us - o.sent_us <= RECENT_US]
+        all_loss = sum(outcome.is_lost for outcome in counted) / max(len(counted), EVEN_PACKETS)
         if sum(recent) >= RECENT_LOST_MIN:
             self._loss = max(all_loss, sum(recent) / max(len(recent), EVEN_PACKETS))
         else:
@@ -84,16 +79,3 @@ class FecRate:
         deviations = DEVIATIONS[0] + far * (DEVIATIONS[1] - DEVIATIONS[0])
         share = share_needed(self._loss, packets_per_s * WINDOW_US / 1e6, deviations)
         return max(share, (1 + far) * SHARE_MIN)
-
-    def _without_outages(self) -> list[tuple[int, bool]]:
-        counted: list[tuple[int, bool]] = []
-        run: list[tuple[int, bool]] = []
-        for item in [*self._fates, (0, False)]:
-            if item[1]:
-                run.append(item)
-                continue
-            if run and run[-1][0] - run[0][0] < OUTAGE_US:
-                counted += run
-            run.clear()
-            counted.append(item)
-        return counted[:-1]

@@ -17,10 +17,13 @@ class Pacer:
         self._bytes_per_us = 0.0
         self._set_rate(bitrate_bps)
 
-    def set_bitrate(self, bitrate_bps: float, now_us: int) -> None:
-        """A new rate from now on; what was gathered at the old one is kept."""
+    def set_bitrate(self, bitrate_bps: float, now_us: int, burst_bytes: int | None = None) -> None:
+        """A new rate from now on, and a new size of the bucket; what was gathered is kept."""
         self._refill(now_us)
         self._set_rate(bitrate_bps)
+        if burst_bytes is not None:
+            self._burst_bytes = burst_bytes
+            self._tokens = min(self._tokens, burst_bytes)
 
     def delay_us(self, size_bytes: int, now_us: int) -> int:
         """Time until a packet of this size may leave, us; 0: now."""

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from link.congestion import Bounds, CongestionControl
 from link.fec_rate import FecRate
+from link.pacer import Pacer
 from link.probing import Probing
 from link.sent_log import SentLog
 from link.twcc import Feedback
 
 START_BPS = 500_000
 LEAST_BPS = 30_000
+FEC_LEAST_BPS = 40_000  # below it headers and repairs alone would fill the path
 ROOM = 1.05  # of the largest media rate, for what media rates vary
 ROOM_BPS = 40_000  # for headers
 PACING_FACTOR = 2.5  # of the target: an IRAP is larger than other pictures, and late is worse
@@ -43,6 +45,7 @@ class PathControl:
         self._overhead_bytes = 0
         self._overhead_since_us: int | None = None
         self._media_us: int | None = None
+        self._spare = Pacer(START_BPS, START_BPS // 8)  # for retransmissions and repairs
 
     @property
     def target_bps(self) -> int:
@@ -77,6 +80,16 @@ class PathControl:
         self._most_media_bps = most_media_bps
         self._control.set_most(self._bounds().most_bps)
 
+    def may_add(self, wire_bytes: int, now_us: int) -> bool:
+        """Whether a retransmission or a repair packet fits; it then counts. They may take as much
+        as the target in a second: on a path that loses most, asking again loses most again."""
+        target_bps = self.target_bps
+        self._spare.set_bitrate(target_bps, now_us, burst_bytes=target_bps // 8)
+        if self._spare.delay_us(wire_bytes, now_us):
+            return False
+        self._spare.spend(wire_bytes, now_us)
+        return True
+
     def sent(self, wire_bytes: int, media_bytes: int, now_us: int) -> None:
         """A packet left; `media_bytes` of it are media sent for the first time."""
         if self._has_feedback:
@@ -101,7 +114,9 @@ class PathControl:
 
     def fec_share(self, packets_per_s: float) -> float:
         """Repair packets that fit for each media packet, at so many of these a second."""
-        return self._fec.share(self._control.rtt_us, packets_per_s) if self._has_feedback else 0.0
+        if not self._has_feedback or self.target_bps <= FEC_LEAST_BPS:
+            return 0.0
+        return self._fec.share(self._control.rtt_us, packets_per_s)
 
     def on_report(self, fraction_lost: float, now_us: int) -> None:
         """A receiver report came."""

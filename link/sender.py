@@ -213,9 +213,13 @@ class MediaSender:
             if len(self._retransmissions) >= MAX_QUEUED_RETRANSMISSIONS:
                 break
             found = self._history.get(sequence & 0xFFFF, now_us)
-            if found is not None:
+            if found is not None and self._fits(len(found.payload), now_us):
                 self._retransmissions.append(found)
         self._wake.set()
+
+    def _fits(self, payload_bytes: int, now_us: int) -> bool:
+        """Whether the path takes it beside the media. What is left out is asked for again."""
+        return self._path is None or self._path.may_add(payload_bytes + _HEADER_BYTES, now_us)
 
     def _on_payload_feedback(self, packet: RtcpPsfbPacket) -> None:
         is_pli = packet.fmt == RTCP_PSFB_PLI and packet.media_ssrc == self._ssrcs.media
@@ -291,7 +295,8 @@ class MediaSender:
             packet = replace(packet, transport_number=self._path.next_number)
         self._history.add(packet, now_us)
         if self._protection is not None:
-            self._repairs += self._protection.add(packet, now_us)
+            repairs = self._protection.add(packet, now_us)
+            self._repairs += [r for r in repairs if self._fits(len(r.payload), now_us)]
         self._packets += 1
         self._octets += len(packet.payload)
         self._last_sent = packet.timestamp, unix_us()

@@ -9,6 +9,7 @@ from link.sequence import unwrap_sequence
 from link.twcc import REFERENCE_US, Feedback
 
 MAX_PACKETS = 8_192
+MAX_LOST = 512  # that may still turn out to have been overtaken
 CLOCK_TURN_US = REFERENCE_US << 24  # after which the receiver's clock begins anew: 12 days
 
 
@@ -27,6 +28,7 @@ class Fate:
 
     packet: SentPacket
     arrived_us: int | None
+    was_lost: bool = False  # as an earlier feedback told
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class SentLog:
         self._next = first
         self._packets: OrderedDict[int, SentPacket] = OrderedDict()
         self._size_bytes = 0  # of these packets
+        self._lost: OrderedDict[int, SentPacket] = OrderedDict()  # as far as was told
         self._turns = 0  # of the receiver's wrapping clock
         self._last_arrival_us: int | None = None
 
@@ -69,7 +72,8 @@ class SentLog:
         return number
 
     def match(self, feedback: Feedback) -> list[Fate]:
-        """Fates of the packets told of, in order of sending; each packet is told of once.
+        """Fates of the packets told of, in order of sending; each packet is told of once, and once
+        more when it came after it was told to be lost.
 
         Packets before them that no feedback told of (it was lost itself) are forgotten.
         """
@@ -80,8 +84,16 @@ class SentLog:
             if packet is not None:
                 self._size_bytes -= packet.size_bytes
                 fates.append(Fate(packet, self._unwrapped(arrived_us)))
+                if arrived_us is None:
+                    self._lost[number] = packet
+            elif arrived_us is not None and number in self._lost:
+                fates.append(
+                    Fate(self._lost.pop(number), self._unwrapped(arrived_us), was_lost=True)
+                )
         while self._packets and next(iter(self._packets)) < first:
             self._forget_oldest()
+        while len(self._lost) > MAX_LOST:
+            self._lost.popitem(last=False)
         return fates
 
     def _forget_oldest(self) -> None:

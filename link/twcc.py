@@ -132,40 +132,46 @@ def extension_map(extension_id: int | None) -> HeaderExtensionsMap:
 
 
 class ArrivalLog:
-    """What a receiver has seen since its last feedback."""
+    """What a receiver has seen since its last feedback but one: everything is told of twice, since
+    feedback may be lost, and what seemed lost may only have been overtaken."""
 
     def __init__(self) -> None:
         self._arrivals: dict[int, int] = {}  # by unwrapped number
-        self._next: int | None = None  # the first that no feedback told of yet
+        self._again = 0  # the first that one feedback told of
+        self._next: int | None = None  # the first that none told of yet
         self._newest = 0
         self._count = 0
+        self._untold = 0
 
     def add(self, sequence: int, now_us: int) -> None:
-        """A packet came. One that was told of already is left out."""
+        """A packet came. One that was told of twice already is left out."""
         if self._next is None:
-            self._next = self._newest = sequence
+            self._next = self._again = self._newest = sequence
         number = unwrap_sequence(sequence, self._newest)
-        if number < self._next:
+        if number < self._again or number in self._arrivals:
             return
-        if number - self._next >= MAX_STATUSES:  # a jump: what is between is not worth telling
-            self._next = number - MAX_STATUSES + 1
-            self._arrivals = {n: at for n, at in self._arrivals.items() if n >= self._next}
+        if number - self._again >= MAX_STATUSES:  # a jump: what is between is not worth telling
+            self._again = number - MAX_STATUSES + 1
+            self._next = max(self._next, self._again)
+            self._arrivals = {n: at for n, at in self._arrivals.items() if n >= self._again}
         self._newest = max(self._newest, number)
-        self._arrivals.setdefault(number, now_us)
+        self._arrivals[number] = now_us
+        self._untold += 1
 
     def __len__(self) -> int:
         """Arrivals that no feedback told of yet."""
-        return len(self._arrivals)
+        return self._untold
 
     def take(self) -> Feedback | None:
-        """Feedback on all that came since the last; None when nothing did."""
-        if not self._arrivals or self._next is None:
+        """Feedback on all that came since the last but one; None when nothing came since the
+        last."""
+        if not self._untold or self._next is None:
             return None
-        numbers = range(self._next, self._newest + 1)
+        numbers = range(self._again, self._newest + 1)
         arrivals = tuple(self._arrivals.get(number) for number in numbers)
-        feedback = Feedback(self._next & 0xFFFF, self._count, arrivals)
-        self._arrivals.clear()
-        self._next = self._newest + 1
+        feedback = Feedback(self._again & 0xFFFF, self._count, arrivals)
+        self._again, self._next, self._untold = self._next, self._newest + 1, 0
+        self._arrivals = {n: at for n, at in self._arrivals.items() if n >= self._again}
         self._count = (self._count + 1) & 0xFF
         return feedback
 

@@ -18,7 +18,35 @@ STEP_US = 1_000
 FPS = 25
 PACKET_BYTES = 1_200
 FEEDBACK_US = 50_000
+OVERTAKEN_US = 60_000
 CLOCK_OFFSET_US = 7_000_000_000  # of the receiver
+
+
+@dataclass(frozen=True)
+class Blink:
+    every_us: int
+    length_us: int
+    first_us: int = 5_000_000
+
+    def is_on(self, now_us: int) -> bool:
+        return now_us >= self.first_us and (now_us - self.first_us) % self.every_us < self.length_us
+
+
+class Policer:
+    """Drops, without a queue, what is over `rate_bps` once its bucket is empty."""
+
+    def __init__(self, rate_bps: float, bucket_bytes: int) -> None:
+        self._rate_bps, self._bucket_bytes = rate_bps, bucket_bytes
+        self._level = float(bucket_bytes)
+        self._at_us = 0
+
+    def takes(self, size_bytes: int, now_us: int) -> bool:
+        self._level += (now_us - self._at_us) * self._rate_bps / 8e6
+        self._level, self._at_us = min(self._level, self._bucket_bytes), now_us
+        if self._level < size_bytes:
+            return False
+        self._level -= size_bytes
+        return True
 
 
 @dataclass
@@ -29,7 +57,14 @@ class Path:
     loss: float = 0.0
     jitter_us: int = 0
     dark: bool = False
+    dark_each: Blink | None = None
+    stalled_each: Blink | None = None  # nothing leaves it, then all at once
+    policer: Policer | None = None
+    overtaken: float = 0.0  # share of the packets that OVERTAKEN_US more are held up
     feedback_loss: float = 0.0
+
+    def is_dark(self, now_us: int) -> bool:
+        return self.dark or (self.dark_each is not None and self.dark_each.is_on(now_us))
 
 
 @dataclass(frozen=True)
@@ -85,12 +120,19 @@ def run(
             sent += size
             queued_us = max(0.0, queue_free_us - now)
             worst = max(worst, queued_us)
-            if path.dark or rng.random() < path.loss:
+            if path.is_dark(now) or rng.random() < path.loss:
+                continue
+            if path.policer is not None and not path.policer.takes(size, now):
                 continue
             if queued_us * path.capacity_bps / 8e6 + size > path.queue_bytes:
                 continue
-            queue_free_us = max(queue_free_us, now) + size * 8e6 / path.capacity_bps
+            stalled = path.stalled_each
+            begin_us = max(queue_free_us, now)
+            while stalled is not None and stalled.is_on(round(begin_us)):
+                begin_us += STEP_US
+            queue_free_us = begin_us + size * 8e6 / path.capacity_bps
             jitter = abs(round(rng.gauss(0, path.jitter_us)))
+            jitter += OVERTAKEN_US * (rng.random() < path.overtaken)
             on_the_way.append((round(queue_free_us) + path.one_way_us + jitter, number, size))
         for item in sorted(on_the_way):
             if item[0] > now:
@@ -99,7 +141,7 @@ def run(
             arrivals.add(item[1] & 0xFFFF, item[0] + CLOCK_OFFSET_US)
             arrived += item[2]
         feedback = arrivals.take() if now % FEEDBACK_US == 0 else None
-        lost = path.dark or rng.random() < path.feedback_loss
+        lost = path.is_dark(now) or rng.random() < path.feedback_loss
         if feedback is not None and not lost:
             back.append((now + path.one_way_us, feedback))
         while back and back[0][0] <= now:

@@ -1,7 +1,7 @@
 """Congestion control on a simulated path: the goals of the reliability matrix, in no time."""
 
 import pytest
-from simulated_path import Path, Second, run
+from simulated_path import Blink, Path, Policer, Second, run
 
 from link.congestion import Bounds
 
@@ -89,6 +89,39 @@ def test_random_loss_is_not_taken_for_congestion(loss: float) -> None:
 def test_a_policer_is_felt_by_its_loss() -> None:
     seconds = run(Path(0.5e6, queue_bytes=3_000), 20, bounds=WIDE)
     assert share_lost(seconds[5:]) < 0.1
+
+
+@pytest.mark.parametrize("rate", [0.2e6, 0.5e6, 1e6])
+@pytest.mark.parametrize("bucket_bytes", [3_000, 20_000, 100_000])
+def test_a_policer_with_a_bucket_is_not_fed_for_nothing(rate: float, bucket_bytes: int) -> None:
+    """Probes and growth find room until the bucket is empty; then only as much as fits counts."""
+    path = Path(20e6, policer=Policer(rate, bucket_bytes))
+    seconds = run(path, 60, start_bps=500_000, bounds=WIDE)
+    assert share_lost(seconds[20:]) < 0.25
+    assert used(seconds[20:]) > 0.35 * rate
+
+
+@pytest.mark.parametrize("length_ms", [300, 500, 800])
+@pytest.mark.parametrize("every_s", [3, 7])
+def test_short_outages_cost_nothing_but_themselves(length_ms: int, every_s: int) -> None:
+    path = Path(3e6, dark_each=Blink(1_000_000 * every_s, 1_000 * length_ms))
+    seconds = run(path, 40, bounds=Bounds(30_000, 1_000_000))
+    assert min(second.target_bps for second in seconds[5:]) > 800_000
+
+
+@pytest.mark.parametrize("length_ms", [150, 250, 400])
+@pytest.mark.parametrize("every_ms", [1510, 3030])
+def test_a_scan_is_not_taken_for_a_thin_path(length_ms: int, every_ms: int) -> None:
+    """A radio that looks for other cells holds everything up, and then it all comes at once."""
+    path = Path(5e6, one_way_us=20_000, stalled_each=Blink(1_000 * every_ms, 1_000 * length_ms))
+    seconds = run(path, 40, bounds=Bounds(30_000, 1_000_000))
+    assert min(second.target_bps for second in seconds[5:]) > 250_000
+    assert sum(second.target_bps for second in seconds[5:]) / len(seconds[5:]) > 500_000
+
+
+def test_packets_that_are_overtaken_are_not_lost() -> None:
+    seconds = run(Path(3e6, overtaken=0.1), 30, bounds=Bounds(30_000, 1_000_000))
+    assert min(second.target_bps for second in seconds[5:]) == 1_000_000
 
 
 def test_jitter_is_not_taken_for_a_queue() -> None:

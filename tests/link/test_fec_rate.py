@@ -49,14 +49,14 @@ def test_it_goes_off_later_than_it_came_on() -> None:
     rate = FecRate()
     rate.on_fates(fates(0, 500))
     one_lost = fates(0, 500, first=500)
-    one_lost[-1] = Fate(one_lost[-1].packet, None)
+    one_lost[-2] = Fate(one_lost[-2].packet, None)
     rate.on_fates(one_lost)
     assert rate.share(RTT_US, 125) == 0  # one loss in 500 packets is not yet a rate
     rate.on_fates(fates(0.05, 500, first=1000))
     assert rate.share(RTT_US, 125) > 0.15
-    rate.on_fates(
-        [*fates(0, 500, first=1500)[:-2], *(Fate(f.packet, None) for f in fates(0, 2, 1998))]
-    )
+    two_lost = fates(0, 500, first=1500)
+    two_lost[-3:-1] = [Fate(fate.packet, None) for fate in two_lost[-3:-1]]
+    rate.on_fates(two_lost)
     assert rate.share(RTT_US, 125) > 0
     rate.on_fates(fates(0, 600, first=2000))
     assert rate.share(RTT_US, 125) == 0

@@ -71,16 +71,30 @@ def test_a_damaged_feedback_in_a_compound_is_left_out() -> None:
     assert len(list(feedbacks_in(bad + good))) == 1
 
 
-def test_the_log_tells_of_each_packet_once_and_of_gaps() -> None:
+def test_the_log_tells_of_each_packet_twice_and_of_gaps() -> None:
+    """Feedback may be lost, and a packet that was overtaken come later."""
     log = ArrivalLog()
     for number, at in ((65_534, 100), (0, 300), (65_535, 200), (2, 500)):
         log.add(number, at)
-    first = log.take()
-    assert first == Feedback(65_534, 0, (100, 200, 300, None, 500))
+    assert log.take() == Feedback(65_534, 0, (100, 200, 300, None, 500))
     assert log.take() is None
     log.add(1, 600)  # was told to be lost
     log.add(3, 700)
-    assert log.take() == Feedback(3, 1, (700,))
+    assert log.take() == Feedback(65_534, 1, (100, 200, 300, 600, 500, 700))
+    log.add(65_535, 800)  # told of twice
+    assert log.take() is None
+    log.add(4, 900)
+    assert log.take() == Feedback(3, 2, (700, 900))
+
+
+def test_what_came_after_it_was_told_to_be_lost_is_told_of_again() -> None:
+    log = SentLog()
+    for n in range(4):
+        log.add(100 + n, 1_000 * n)
+    log.match(Feedback(0, 0, (7, None, None, 9)))
+    fates = log.match(Feedback(0, 1, (7, 12, None, 9)))
+    assert [(f.packet.size_bytes, f.arrived_us, f.was_lost) for f in fates] == [(101, 12, True)]
+    assert log.match(Feedback(0, 2, (7, 12, None, 9))) == []
 
 
 def test_a_jump_of_the_numbers_is_bounded() -> None:
