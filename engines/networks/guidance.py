@@ -44,7 +44,8 @@ class Guidance(nn.Module):
         normal, wanted = self.equations(features, error)
         normal, wanted = (m.reshape(-1, together, *m.shape[1:]).sum(1) for m in (normal, wanted))
         ridge = FIT_RIDGE * normal.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
-        solved = torch.linalg.solve(normal + ridge * torch.eye(GUIDE_SIZE).to(normal), wanted)
+        ridged = normal + ridge * torch.eye(GUIDE_SIZE, device=normal.device)
+        solved, _ = torch.linalg.solve_ex(ridged, wanted)  # `solve` makes a GPU wait
         out: Tensor = solved.repeat_interleave(together, 0)
         return out
 

@@ -61,7 +61,8 @@ class QuantizedConv2d(nn.Conv2d):
     def _weights(self) -> Tensor:
         weight = self.weight.float()
         step = (weight.detach().abs().amax((1, 2, 3)) / WEIGHT_MAX).clamp(min=SMALLEST_STEP)
-        middle = torch.zeros_like(step, dtype=torch.int32)
+        # an integer's range is looked at, for which a GPU would have to wait
+        middle = torch.zeros_like(step, dtype=step.dtype if step.is_cuda else torch.int32)
         out: Tensor = torch.fake_quantize_per_channel_affine(weight, step, middle, 0, -128, 127)
         return out
 

@@ -244,8 +244,8 @@ def _guide(trainer: Trainer, features: Tensor, error: Tensor) -> Tensor:
     with torch.no_grad():
         guide = trainer.viewer.guidance.fit(features, error, TOGETHER)
         streams = len(guide) // TOGETHER
-        sent = (torch.rand(streams) < trainer.settings.guided).repeat_interleave(TOGETHER)
-        return guide * sent[:, None].to(guide)
+        sent = torch.rand(streams, 1, device=guide.device) < trainer.settings.guided
+        return guide * sent.repeat_interleave(TOGETHER, 0)
 
 
 def _step(trainer: Trainer, losses: Callable[[Batch], dict[str, Tensor]]) -> Step:
@@ -327,19 +327,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    graphs = "CUDA graphs: streams, --guided 0, one process"
+    graphs = "CUDA graphs: streams, one process"
     parser.add_argument("--graphs", action="store_true", help=graphs)
     args = parser.parse_args()
     if args.stage == "streams" and args.batch % TOGETHER:
         parser.error(f"--batch must be a multiple of {TOGETHER}: so many crops share a stream")
     device = _device(args.device)
     if args.graphs and (
-        args.stage != "streams"
-        or args.guided
-        or device.type != "cuda"
-        or dist.is_torchelastic_launched()
+        args.stage != "streams" or device.type != "cuda" or dist.is_torchelastic_launched()
     ):
-        parser.error("--graphs is for one process, a GPU, and the stage `streams` with --guided 0")
+        parser.error("--graphs is for one process, a GPU, and the stage `streams`")
     torch.set_num_threads(args.threads)
     args.run.mkdir(parents=True, exist_ok=True)
     if dist.is_torchelastic_launched():
