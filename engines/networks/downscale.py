@@ -8,10 +8,10 @@ keeps more of what the small picture can hold (docs/decisions.md).
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from engines.networks.tinyae import EMPHASIS, lanczos_kernel
+from engines.networks.reduction import SeparableReduction
+from engines.networks.tinyae import EMPHASIS, lanczos_line
 
 PATCHES = {3: (2, 3), 4: (1, 2)}  # total scale -> pixels kept of a patch, its side
 
@@ -21,14 +21,13 @@ def patch_downscale(plane: Tensor, scale: int) -> Tensor:
 
     H and W must be divisible by 2 for scale 4 and by 3 for scale 3.
     """
-    if scale == 2:
-        return plane
-    kept, patch = PATCHES[scale]
-    kernel = KERNELS[scale].to(plane)
-    reach = kernel.shape[2] // 2 * patch
-    padded = F.pad(plane, (reach,) * 4, mode="replicate")
-    return F.pixel_shuffle(F.conv2d(F.pixel_unshuffle(padded, patch), kernel), kept)
+    return plane if scale == 2 else REDUCTIONS[scale](plane)
+
+
+def _reduction(kept: int, patch: int) -> SeparableReduction:
+    line = lanczos_line(kept, patch, EMPHASIS / 2)
+    return SeparableReduction(line, line, patch)
 
 
 # constants of the exported graphs
-KERNELS = {s: lanczos_kernel(*sizes, EMPHASIS / 2) for s, sizes in PATCHES.items()}
+REDUCTIONS = {scale: _reduction(*sizes) for scale, sizes in PATCHES.items()}

@@ -39,8 +39,10 @@ class StreamerGraph(nn.Module):
         self._reduction = network.encoder.reduction()
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor) -> PlaneTensors:
-        encode = self._reduction or self.network.encoder
-        return downscaled(encode(y, u, v), self.scale)
+        if self._reduction is None:
+            return self.network(y, u, v, self.scale)
+        chroma_u, chroma_v = F.avg_pool2d(u.float(), 2), F.avg_pool2d(v.float(), 2)
+        return downscaled((self._reduction(y.float()), chroma_u, chroma_v), self.scale)
 
 
 class ViewerGraph(nn.Module):

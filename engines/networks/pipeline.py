@@ -36,12 +36,12 @@ class StreamerHalf(nn.Module):
         self.encoder = TinyAEEncoder(channels)
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor, scale: int) -> PlaneTensors:
-        return downscaled(self.encoder(y, u, v), scale)
+        return downscaled(unfolded_planes(self.encoder(y, u, v)), scale)
 
 
-def downscaled(latent: Tensor, scale: int) -> PlaneTensors:
-    """The encoder's folded latent (N, 6, H / 4, W / 4) to latent planes of a scale."""
-    luma, chroma_u, chroma_v = unfolded_planes(latent)
+def downscaled(latent: PlaneTensors, scale: int) -> PlaneTensors:
+    """The encoder's latent planes, at 1/2 of the source, to those of a scale."""
+    luma, chroma_u, chroma_v = latent
     return (
         patch_downscale(luma, scale),
         patch_downscale(chroma_u, scale),

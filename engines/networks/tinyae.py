@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from engines.networks.constant import Constant
 from engines.networks.quantized import convolution
+from engines.networks.reduction import SeparableReduction
 
 FOLDED_CHANNELS = 6  # 4 luma + 1 + 1 chroma: a picture on 1/2 of its size, as latent or restored
 FINE_CHANNELS = 4  # luma of full size, folded, less its mean
@@ -34,7 +35,7 @@ LANCZOS_LOBES = 3
 REDUCTION_TAPS = 4 * LANCZOS_LOBES + 4  # of two neighbours, with the emphasis; beyond, < 1e-4
 NEIGHBOURS = {-1: 0.25, 0: 0.5, 1: 0.25}  # of a new sample, itself among them
 EMPHASIS = 0.12  # of what is sent: the codec takes fine detail first (docs/decisions.md)
-SEPARABLE_ERROR = 0.1  # levels, at the most; rounding a kernel to half precision makes 0.04
+SEPARABLE_ERROR = 0.5  # levels, of the worst picture: half precision and the last taps
 RESIDUAL_GAIN = 0.25  # residuals are small: a smaller step keeps training's noise out of flat areas
 
 
@@ -83,45 +84,40 @@ class TinyAEEncoder(nn.Module):
             return reduced_source(y.float(), chroma.float(), self.reduce) + residual
 
     def reduction(self) -> SeparableReduction | None:
-        """All that it does with the weights as they are, if that is a separable reduction."""
+        """All that it does to luma with the weights as they are, if that is so little.
+
+        With a head of zeros it does no more, at several times the cost. Chroma is averaged.
+        """
         if any(bool(p.detach().any()) for p in self.head.parameters()):
             return None
-        return SeparableReduction.of(self.reduce.detach())
+        return separated(self.reduce.detach())
 
 
-class SeparableReduction:
-    """`reduced_source` by a kernel of rank 1: along lines, then along columns.
+def separated(kernel: Tensor) -> SeparableReduction | None:
+    """`reduced_source`'s kernel (4, 1, k, k) as one for every sample, to SEPARABLE_ERROR levels.
 
-    An encoder whose head is zero does no more than that, at several times the cost.
+    None where it is not separable, or its four phases are not one kernel two samples apart.
     """
+    side = kernel.shape[2]
+    phases = kernel.double().reshape(2, 2, side, side)
+    lines = _one_for_both(phases.sum(2).mean(0))
+    columns = _one_for_both(phases.sum(3).mean(1))
+    product = torch.stack(
+        [
+            F.pad(torch.outer(columns, lines), (2 * x, 2 - 2 * x, 2 * y, 2 - 2 * y))
+            for y in (0, 1)
+            for x in (0, 1)
+        ]
+    )
+    if (product - kernel[:, 0]).abs().sum((1, 2)).max() * 255 > SEPARABLE_ERROR:
+        return None
+    return SeparableReduction(lines.float()[None], columns.float()[None], patch=2)
 
-    def __init__(self, along_lines: Tensor, along_columns: Tensor) -> None:
-        """(2, 1, 1, k) and (4, 1, k, 1): what each of two new samples is made of."""
-        self._lines, self._columns = Constant(along_lines), Constant(along_columns)
 
-    @classmethod
-    def of(cls, kernel: Tensor) -> SeparableReduction | None:
-        """None where the kernel (4, 1, k, k) is not separable, to SEPARABLE_ERROR levels."""
-        side = kernel.shape[2]
-        phases = kernel.double().reshape(2, 2, side, side)
-        lines = phases.sum(2).mean(0)
-        columns = phases.sum(3).mean(1) / phases.sum((2, 3)).mean()
-        product = torch.einsum("iy,jx->ijyx", columns, lines)
-        if (product - phases).abs().sum((2, 3)).max() * 255 > SEPARABLE_ERROR:
-            return None
-        return cls(
-            lines.float().reshape(2, 1, 1, side), columns.float().repeat(2, 1)[:, None, :, None]
-        )
-
-    def __call__(self, y: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        """As the encoder."""
-        lines, columns = self._lines.beside(y), self._columns.beside(y)
-        reach = (lines.shape[3] - 4) // 2
-        padded = F.pad(y.float(), (reach,) * 4, mode="replicate")
-        narrow = F.conv2d(padded, lines, stride=(1, 4))
-        by_column = F.conv2d(narrow, columns, stride=(4, 1), groups=2)
-        luma = by_column[:, [0, 2, 1, 3]]  # line by line, as pixel_shuffle wants it
-        return torch.cat([luma, F.avg_pool2d(torch.cat([u, v], dim=1).float(), 2)], dim=1)
+def _one_for_both(phases: Tensor) -> Tensor:
+    """(2, k) for two neighbours to (k - 2,) for either, which the second begins two further on."""
+    kernel = (phases[0, :-2] + phases[1, 2:]) / 2
+    return kernel / kernel.sum()
 
 
 def _strided(planes: Tensor, layer: nn.Conv2d) -> Tensor:
@@ -212,26 +208,34 @@ def filtered(planes: Tensor, kernel: Tensor, groups: int = 1) -> Tensor:
 
 
 def lanczos_kernel(kept: int, fold: int = 1, emphasis: float = 0.0) -> Tensor:
-    """Lanczos resampling of a plane as one convolution of its folded samples.
+    """`lanczos_line` in both directions, as one convolution of a plane's folded samples.
 
-    (kept^2, fold^2, k, k): `fold` samples a side become `kept`, at each place of the kernel, more
-    of them (enlargement) or fewer (reduction, where the kernel spans as many more samples).
-    `emphasis` is how much of the difference from the mean of its neighbours each new sample gains
-    along a line.
+    (kept^2, fold^2, k, k).
+    """
+    line = lanczos_line(kept, fold, emphasis).reshape(kept, -1, fold)
+    cells = line.shape[1]
+    kernel = torch.einsum("oki,plj->opijkl", line, line)
+    return kernel.reshape(kept**2, fold**2, cells, cells)
+
+
+def lanczos_line(kept: int, fold: int = 1, emphasis: float = 0.0) -> Tensor:
+    """Lanczos resampling along a line, (kept, k * fold): what each new sample is made of.
+
+    `fold` samples become `kept`, at each place, more of them (enlargement) or fewer (reduction,
+    where the kernel spans as many more samples). `emphasis` is how much of the difference from the
+    mean of its neighbours each new sample gains.
     """
     stretch = max(1.0, fold / kept)
     reach = math.ceil((LANCZOS_LOBES * stretch - fold / kept / 2) / fold)
     cells = 2 * reach + 1
-    line = torch.zeros(kept, cells * fold)  # output sample of the cell <- samples of all cells
+    line = torch.zeros(kept, cells * fold)
     for out in range(kept):
         place = (out + 0.5) * fold / kept - 0.5 + reach * fold
         for sample in range(cells * fold):
             away = (place - sample) / stretch
             beside = sum(weight * _lanczos(abs(away + k)) for k, weight in NEIGHBOURS.items())
             line[out, sample] = (1 + emphasis) * _lanczos(abs(away)) - emphasis * beside
-    line = (line / line.sum(1, keepdim=True)).reshape(kept, cells, fold)
-    kernel = torch.einsum("oki,plj->opijkl", line, line)
-    return kernel.reshape(kept**2, fold**2, cells, cells)
+    return line / line.sum(1, keepdim=True)
 
 
 def _lanczos(distance: float) -> float:

@@ -104,25 +104,27 @@ def test_untrained_encoder_sends_the_lanczos_reduction_a_little_raised(scale: in
     assert sharpness[0] < sharpness[1] < sharpness[2] < 1.2 * sharpness[1]
 
 
-def test_a_streamer_s_graph_leaves_out_what_comes_to_zero_and_nothing_else() -> None:
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_streamer_s_graph_leaves_out_what_comes_to_zero_and_nothing_else(scale: int) -> None:
     source, network = photograph(240, 192), build_streamer()
-    graph = StreamerGraph(network, 2)
+    graph = StreamerGraph(network, scale)
     with FlopCounterMode(display=False) as lean, torch.inference_mode():
         sent = graph(*source)
     with FlopCounterMode(display=False) as whole, torch.inference_mode():
-        expected = network(*source, 2)
+        expected = network(*source, scale)
     for ours, theirs in zip(sent, expected, strict=True):
-        assert (ours - theirs).abs().max() < 0.01
+        assert (ours - theirs).abs().max() < 0.1
+        assert (ours - theirs).square().mean().sqrt() < 0.02
     assert lean.get_total_flops() < 0.25 * whole.get_total_flops()
     with torch.no_grad():
         network.encoder.head.weight[0, 0, 1, 1] = 0.01
-        learned = network(*source, 2)
+        learned = network(*source, scale)
         assert not torch.equal(learned[0], expected[0])
-        assert torch.equal(StreamerGraph(network, 2)(*source)[0], learned[0])
+        assert torch.equal(StreamerGraph(network, scale)(*source)[0], learned[0])
         network.encoder.head.weight.zero_()
         network.encoder.reduce[0, 0, 3, 3] += 0.01  # no product of two any more
-        odd = network(*source, 2)
-        assert torch.equal(StreamerGraph(network, 2)(*source)[0], odd[0])
+        odd = network(*source, scale)
+        assert torch.equal(StreamerGraph(network, scale)(*source)[0], odd[0])
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
