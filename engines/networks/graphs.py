@@ -40,7 +40,8 @@ class StreamerGraph(nn.Module):
 
     def forward(self, y: Tensor, u: Tensor, v: Tensor) -> PlaneTensors:
         if self._reduction is None:
-            return self.network(y, u, v, self.scale)
+            whole: PlaneTensors = self.network(y, u, v, self.scale)
+            return whole
         chroma_u, chroma_v = F.avg_pool2d(u.float(), 2), F.avg_pool2d(v.float(), 2)
         return downscaled((self._reduction(y.float()), chroma_u, chroma_v), self.scale)
 
