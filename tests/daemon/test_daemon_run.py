@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,6 +9,14 @@ from daemon import memory
 from daemon.errors import RunError, UsageError
 from daemon.run import run
 from engines.errors import UnknownEngineError, WeightsError
+
+
+@pytest.fixture(autouse=True)
+def _a_terminal() -> Iterator[None]:
+    """Also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(
