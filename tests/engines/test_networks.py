@@ -113,8 +113,7 @@ def test_a_streamer_s_graph_leaves_out_what_comes_to_zero_and_nothing_else(scale
     with FlopCounterMode(display=False) as whole, torch.inference_mode():
         expected = network(*source, scale)
     for ours, theirs in zip(sent, expected, strict=True):
-        assert (ours - theirs).abs().max() < 0.1
-        assert (ours - theirs).square().mean().sqrt() < 0.02
+        assert (ours - theirs).abs().max() < 0.01
     assert lean.get_total_flops() < 0.25 * whole.get_total_flops()
     with torch.no_grad():
         network.encoder.head.weight[0, 0, 1, 1] = 0.01
