@@ -12,3 +12,4 @@ class MediaPacket:
     marker: bool  # last packet of its access unit (RFC 7798, 4.1)
     payload: bytes
     transport_number: int | None = None  # 16 bits, of its first transmission (link.twcc)
+    send_time: int | None = None  # of that transmission, 24 bits (link.header_extensions)

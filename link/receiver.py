@@ -24,6 +24,7 @@ from link.history import parse_rtx
 from link.jitter import JitterBuffer, JitterCounts
 from link.packet import MediaPacket
 from link.peer_clock import PeerClock, SentReport
+from link.remb import RembEstimator
 from link.sdp import VideoParameters
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import ReceiverStats
@@ -76,6 +77,7 @@ class MediaReceiver:
         self._sent: SentReport | None = None
         self._arrivals = ArrivalLog()
         self._arrivals_us = 0  # when they were reported last
+        self._remb = RembEstimator()
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
         self._ready = asyncio.Event()
         self._urgent = asyncio.Event()  # there is something to ask for
@@ -84,7 +86,7 @@ class MediaReceiver:
         self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
         self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
         self._bytes = self._packets = self._nacks = self._plis = self._dropped = self._repaired = 0
-        transport.expect_transport_numbers(video.transport_cc_id)
+        transport.expect_extensions(video.transport_cc_id, video.send_time_id)
         transport.attach(self)
 
     def start(self) -> None:
@@ -157,6 +159,7 @@ class MediaReceiver:
         number = packet.extensions.transport_sequence_number
         if number is not None:
             self._arrivals.add(number, now_us)
+        self._remb.add(packet, now_us)
         if packet.payload_type == self._video.payload_type:
             if self._is_our_source(packet.ssrc, now_us):
                 self._media_us = now_us
@@ -278,6 +281,9 @@ class MediaReceiver:
             self._jitter.repairs_ceased()
         packets: list[AnyRtcpPacket] = []
         media_ssrc = self._media_ssrc or 0
+        remb = self._remb.take(self._ssrc, media_ssrc)
+        if remb is not None:
+            packets.append(remb)
         missing = self._jitter.missing(now_us)
         if missing and self._video.nack:
             self._nacks += len(missing)

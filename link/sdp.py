@@ -19,7 +19,7 @@ from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from link.errors import LinkError, WireError
 from link.fec import FEC_FORMAT
-from link.twcc import EXTENSION_URI
+from link.header_extensions import SEND_TIME_URI, TRANSPORT_CC_URI
 
 SDP_MAX_BYTES = 64 * 1024
 NETWORK_ID_BYTES = 8
@@ -35,7 +35,9 @@ _SENDS = ("sendonly", "sendrecv", None)  # no attribute means sendrecv (RFC 3264
 _RECEIVES = ("recvonly", "sendrecv", None)
 _PAYLOAD_TYPES = (*range(35, 64), *range(96, 128))
 _EXTENSION_IDS = range(1, 15)  # of one-byte headers (RFC 8285, section 4.2)
-_TRANSPORT_CC_LINE = re.compile(rf"a=extmap:\d{{1,3}}(/\w+)? {re.escape(EXTENSION_URI)}")
+_EXTENSION_LINE = re.compile(
+    rf"a=extmap:\d{{1,3}}(/\w+)? ({re.escape(TRANSPORT_CC_URI)}|{re.escape(SEND_TIME_URI)})"
+)
 # What aiortc's parser lets out for malformed text.
 _PARSER_ERRORS = (
     AssertionError,
@@ -78,6 +80,7 @@ class VideoParameters:
     network_ids: tuple[bytes, ...]
     format_parameters: tuple[tuple[str, str], ...] = tuple(H265_PARAMETERS.items())
     transport_cc_id: int | None = None  # header extension of transport-wide feedback, both agreed
+    send_time_id: int | None = None  # header extension for REMB, both agreed; without transport_cc
     fec_payload_type: int | None = None  # of repair packets (link.fec); None: there are none
 
 
@@ -157,7 +160,7 @@ def _checked_lines(text: str) -> list[str]:
     lines = [
         re.sub(r";[ \t]+", ";", line) if line.startswith("a=fmtp") else line
         for line in text.splitlines()
-        if not line.startswith(unused) or _TRANSPORT_CC_LINE.fullmatch(line)
+        if not line.startswith(unused) or _EXTENSION_LINE.fullmatch(line)
     ]
     if len(lines) > MAX_LINES:
         raise SdpError(f"SDP of more than {MAX_LINES} lines")
@@ -212,6 +215,11 @@ def _is_ours(codec: RTCRtpCodecParameters, media: MediaDescription) -> bool:
 def _video(codec: RTCRtpCodecParameters, media: MediaDescription) -> VideoParameters:
     feedback = {(item.type, item.parameter) for item in codec.rtcpFeedback}
     assert codec.payloadType is not None  # checked by _is_ours
+    transport_cc_id = send_time_id = None
+    if ("transport-cc", None) in feedback:
+        transport_cc_id = _extension_id(TRANSPORT_CC_URI, media)
+    if transport_cc_id is None and ("goog-remb", None) in feedback:
+        send_time_id = _extension_id(SEND_TIME_URI, media)
     kept = [(key, str(codec.parameters[key])) for key in H265_PARAMETERS if key in codec.parameters]
     return VideoParameters(
         mid=media.rtp.muxId or "0",
@@ -222,14 +230,15 @@ def _video(codec: RTCRtpCodecParameters, media: MediaDescription) -> VideoParame
         fir=("ccm", "fir") in feedback,
         network_ids=(),
         format_parameters=tuple(kept),
-        transport_cc_id=_transport_cc_id(media) if ("transport-cc", None) in feedback else None,
+        transport_cc_id=transport_cc_id,
+        send_time_id=send_time_id,
         fec_payload_type=_fec_payload_type(media),
     )
 
 
-def _transport_cc_id(media: MediaDescription) -> int | None:
+def _extension_id(uri: str, media: MediaDescription) -> int | None:
     for extension in media.rtp.headerExtensions:
-        if extension.uri == EXTENSION_URI and extension.id in _EXTENSION_IDS:
+        if extension.uri == uri and extension.id in _EXTENSION_IDS:
             return extension.id
     return None
 

@@ -8,6 +8,7 @@ from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription, SsrcDescription
 
 from link.fec import FEC_FORMAT
+from link.header_extensions import SEND_TIME_URI, TRANSPORT_CC_URI
 from link.sdp import (
     CLOCK_RATE_HZ,
     NETWORKS_ATTRIBUTE,
@@ -15,15 +16,15 @@ from link.sdp import (
     TransportParameters,
     VideoParameters,
 )
-from link.twcc import EXTENSION_URI
 
 OFFER_PAYLOAD_TYPE = 96
 OFFER_RTX_PAYLOAD_TYPE = 97
 OFFER_FEC_PAYLOAD_TYPE = 98
 OFFER_TRANSPORT_CC_ID = 3
+OFFER_SEND_TIME_ID = 4
 _FEEDBACK = (("nack", None), ("nack", "pli"), ("ccm", "fir"))
-_TRANSPORT_CC = ("transport-cc", None)
-_SENDER_FEEDBACK = (*_FEEDBACK, ("goog-remb", None), _TRANSPORT_CC)
+_TRANSPORT_CC, _REMB = ("transport-cc", None), ("goog-remb", None)
+_SENDER_FEEDBACK = (*_FEEDBACK, _REMB, _TRANSPORT_CC)
 _DISCARD_PORT = 9  # the addresses stand in the candidates (RFC 8829, section 5.2.1)
 
 
@@ -54,6 +55,8 @@ def make_offer(
     )
     media = _video_section(transport, video, "sendonly")
     media.rtp.codecs[0].rtcpFeedback = [RTCRtcpFeedback(*item) for item in _SENDER_FEEDBACK]
+    send_time = RTCRtpHeaderExtensionParameters(id=OFFER_SEND_TIME_ID, uri=SEND_TIME_URI)
+    media.rtp.headerExtensions.append(send_time)  # for who knows no transport-wide feedback
     media.msid = f"{ssrcs.cname} {ssrcs.cname}"
     sources = [ssrcs.media, ssrcs.rtx]
     media.ssrc_group = [GroupDescription("FID", [*sources])]
@@ -97,9 +100,12 @@ def _video_section(
     media.direction = direction
     media.rtp.muxId = video.mid
     media.rtp.codecs = _codecs(video)
-    if video.transport_cc_id is not None:
-        extension = RTCRtpHeaderExtensionParameters(id=video.transport_cc_id, uri=EXTENSION_URI)
-        media.rtp.headerExtensions = [extension]
+    ids = ((video.transport_cc_id, TRANSPORT_CC_URI), (video.send_time_id, SEND_TIME_URI))
+    media.rtp.headerExtensions = [
+        RTCRtpHeaderExtensionParameters(id=number, uri=uri)
+        for number, uri in ids
+        if number is not None
+    ]
     media.fmt = [codec.payloadType for codec in media.rtp.codecs]
     media.ice = transport.ice
     media.dtls = transport.dtls
@@ -114,6 +120,7 @@ def _codecs(video: VideoParameters) -> list[RTCRtpCodecParameters]:
         ("nack", "pli"): video.pli,
         ("ccm", "fir"): video.fir,
         _TRANSPORT_CC: video.transport_cc_id is not None,
+        _REMB: video.send_time_id is not None,
     }
     h265 = RTCRtpCodecParameters("video/H265", CLOCK_RATE_HZ, payloadType=video.payload_type)
     h265.parameters = dict(video.format_parameters)

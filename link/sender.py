@@ -34,6 +34,7 @@ from link import reports
 from link.access_unit import AccessUnit
 from link.clock import monotonic_us, unix_us
 from link.errors import WireError
+from link.header_extensions import extension_map, send_time
 from link.history import SendHistory, rtx_payload
 from link.nal import split_annexb
 from link.pacer import Pacer
@@ -47,7 +48,7 @@ from link.sequence import RTP_CLOCK_HZ
 from link.session_life import CLOSED_HERE, SessionLife
 from link.stats import SenderStats
 from link.transport import MediaTransport
-from link.twcc import Feedback, extension_map
+from link.twcc import Feedback
 from link.unit_queue import UnitQueue
 
 DEFAULT_PACING_BPS = 20_000_000  # until set_max_bitrate
@@ -95,7 +96,7 @@ class MediaSender:
         self._pacer = Pacer(DEFAULT_PACING_BPS)
         self._path: PathControl | None = None
         self._told_bps = 0
-        self._extensions = extension_map(video.transport_cc_id)
+        self._extensions = extension_map(video.transport_cc_id, video.send_time_id)
         self._irap_limit = reports.RateLimit(IRAP_REQUEST_INTERVAL_US)
         self._wake = asyncio.Event()
         self._sequence = secrets.randbits(16)
@@ -291,8 +292,8 @@ class MediaSender:
 
     async def _send_first(self, packet: MediaPacket) -> None:
         now_us = monotonic_us()
-        if self._path is not None:
-            packet = replace(packet, transport_number=self._path.next_number)
+        number = None if self._path is None else self._path.next_number
+        packet = replace(packet, transport_number=number, send_time=send_time(now_us))
         self._history.add(packet, now_us)
         if self._protection is not None:
             repairs = self._protection.add(packet, now_us)
@@ -338,6 +339,8 @@ class MediaSender:
         """`media_bytes` of it are media sent for the first time."""
         if self._path is not None:
             packet.extensions.transport_sequence_number = self._path.next_number
+        if packet.extensions.abs_send_time is None:
+            packet.extensions.abs_send_time = send_time(monotonic_us())
         data = packet.serialize(self._extensions)
         if self._path is not None:
             self._path.sent(len(data) + _OUTER_BYTES, media_bytes, monotonic_us())
@@ -353,6 +356,7 @@ class MediaSender:
             payload=packet.payload,
         )
         rtp.extensions.transport_sequence_number = packet.transport_number
+        rtp.extensions.abs_send_time = packet.send_time
         return rtp
 
     async def _control_loop(self, path: PathControl) -> None:

@@ -32,11 +32,12 @@ from link.clock import monotonic_us
 from link.consent import PEER_SILENCE_MAX_US, Consent
 from link.errors import NoMediaPath
 from link.guard import Guard
+from link.header_extensions import extension_map
 from link.ice_servers import IceServer, aioice_arguments
 from link.identity import DTLS_CIPHERS, Identity
 from link.media_handler import MediaHandler
 from link.sdp import MAX_CANDIDATES, TransportParameters, is_usable
-from link.twcc import extension_map, feedbacks_in
+from link.twcc import feedbacks_in
 
 CONSENT_TICK_S = 0.1
 DTLS_QUEUE_PACKETS = 4096
@@ -194,7 +195,7 @@ class _Dtls(RTCDtlsTransport):
         super().__init__(ice, [_Certificate(certificate._key, certificate._cert)])
         self._consent = consent
         self.handler: MediaHandler | None = None
-        self.extensions = extension_map(None)
+        self.extensions = extension_map(None, None)
         self.packets_malformed = 0
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
@@ -329,9 +330,9 @@ class MediaTransport:
                 self._remote_candidates += 1
                 await self._ice.addRemoteCandidate(candidate)
 
-    def expect_transport_numbers(self, extension_id: int | None) -> None:
-        """Reads the transport-wide numbers of what arrives, at the header extension agreed on."""
-        self._dtls.extensions = extension_map(extension_id)
+    def expect_extensions(self, transport_cc_id: int | None, send_time_id: int | None) -> None:
+        """Reads numbers or times of sending of what arrives, at the ids that were agreed on."""
+        self._dtls.extensions = extension_map(transport_cc_id, send_time_id)
 
     def attach(self, handler: MediaHandler) -> None:
         """`handler` gets what arrives. Before `connect`: the peer may send at once."""

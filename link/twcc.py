@@ -2,7 +2,8 @@
 
 Wire format of draft-holmer-rmcat-transport-wide-cc-extensions-01, section 3.1: an RTCP transport
 layer feedback packet (PT 205, FMT 15). Every RTP packet of the sender, retransmissions included,
-carries a number of 16 bits in a header extension; the receiver tells when each came.
+carries a number of 16 bits in a header extension (`link.header_extensions`); the receiver tells
+when each came.
 
     on_rtp -> ArrivalLog -> TransportFeedback bytes ===> parse_feedback -> link.congestion
 """
@@ -14,14 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aiortc import RTCRtpHeaderExtensionParameters
-from aiortc.rtcrtpparameters import RTCRtpParameters
-from aiortc.rtp import HeaderExtensionsMap
-
 from link.errors import WireError
 from link.sequence import unwrap_sequence
 
-EXTENSION_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 RTPFB_PACKET_TYPE = 205
 TRANSPORT_FEEDBACK_FORMAT = 15
 MAX_STATUSES = 512  # of one feedback packet: what is written (it fits a datagram) and believed
@@ -120,15 +116,6 @@ def feedbacks_in(compound: bytes) -> Iterator[Feedback]:
             with suppress(WireError):  # the next one tells of later packets
                 yield parse_feedback(compound[position + 12 : end])
         position = end
-
-
-def extension_map(extension_id: int | None) -> HeaderExtensionsMap:
-    """For RtpPacket: with the header extension at the id that both ends agreed on, if they did."""
-    known = HeaderExtensionsMap()
-    if extension_id is not None:
-        extension = RTCRtpHeaderExtensionParameters(id=extension_id, uri=EXTENSION_URI)
-        known.configure(RTCRtpParameters(headerExtensions=[extension]))
-    return known
 
 
 class ArrivalLog:

@@ -34,7 +34,7 @@ class SilentTransport:
     def __init__(self, **_: object) -> None:
         self.sent: list[bytes] = []
 
-    def expect_transport_numbers(self, extension_id: int | None) -> None:
+    def expect_extensions(self, transport_cc_id: int | None, send_time_id: int | None) -> None:
         """Nothing will arrive."""
 
     def attach(self, handler: object) -> None:

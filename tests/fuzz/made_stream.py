@@ -1,6 +1,6 @@
 """What denc itself sends, made once for the seeds of many targets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from unittest.mock import patch
@@ -26,6 +26,7 @@ from engines.guide import Guide
 from link import reports
 from link.access_unit import AccessUnit
 from link.fec import FecWindow
+from link.header_extensions import extension_map, send_time
 from link.history import rtx_payload
 from link.nal import split_annexb
 from link.packet import MediaPacket
@@ -91,6 +92,15 @@ def packets(max_payload_bytes: int) -> list[RtpPacket]:
             marker = int(at == len(payloads) - 1)
             made.append(RtpPacket(96, marker, number, unit.rtp_timestamp, SSRCS.media, payload))
     return made
+
+
+def timed() -> Iterator[bytes]:
+    """Packets that carry a number and the time of sending, 5 ms apart."""
+    known = extension_map(VIDEO.transport_cc_id, VIDEO.send_time_id)
+    for number, packet in enumerate(packets(400)):
+        packet.extensions.transport_sequence_number = number
+        packet.extensions.abs_send_time = send_time(number * 5_000)
+        yield packet.serialize(known)
 
 
 @cache

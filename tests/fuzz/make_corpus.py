@@ -33,6 +33,7 @@ from tests.fuzz.made_stream import (
     rtx,
     sent,
     side_infos,
+    timed,
 )
 from tests.fuzz.on.media import CHECKSUM, IRAP, SIDE_INFO
 from tests.fuzz.on.signalling import NETWORKS
@@ -48,12 +49,18 @@ _RANDOM_ELEMENTS = (
 
 
 def offers() -> Seeds:
-    return {"own-offer": make_offer(parameters(), SSRCS, NETWORKS)[0].encode()}
+    text = make_offer(parameters(), SSRCS, NETWORKS)[0]
+    remb = "".join(line for line in text.splitlines(keepends=True) if "transport-" not in line)
+    return {"own-offer": text.encode(), "own-remb": remb.encode()}
 
 
 def answers() -> Seeds:
-    offer = parse_offer(make_offer(parameters(), SSRCS, NETWORKS)[0])
-    return {"own-answer": make_answer(offer, parameters("client"), NETWORKS).encode()}
+    return {
+        name.replace("offer", "answer"): make_answer(
+            parse_offer(text.decode()), parameters("client"), NETWORKS
+        ).encode()
+        for name, text in offers().items()
+    }
 
 
 def http(offer: bytes, answer: bytes) -> dict[str, Seeds]:
@@ -186,6 +193,7 @@ def corpora() -> dict[str, Seeds]:
         "rtx": {f"own-{at}": packet for at, packet in enumerate(rtx())},
         "receiver": {
             "own-sent": framed(sent()),
+            "own-timed": framed(timed(), flags=20),
             "own-repaired": framed([stream[0], *stream[3:], *rtx()]),
             "own-restored": framed([*stream[2:6], *repairs()]),
         },

@@ -24,8 +24,8 @@ class FakeTransport:
         self.bytes_sent = self.datagrams_refused = 0
         self.closed = False
 
-    def expect_transport_numbers(self, extension_id: int | None) -> None:
-        self.extension_id = extension_id
+    def expect_extensions(self, transport_cc_id: int | None, send_time_id: int | None) -> None:
+        self.extension_ids = transport_cc_id, send_time_id
 
     def attach(self, handler: MediaHandler) -> None:
         self.handler = handler

@@ -1,7 +1,8 @@
 """A sender's congestion control on a simulated path: no sockets, no clock, a second takes a blink.
 
 Pictures of the target's size leave in packets, paced; the path has a capacity, a bounded queue, a
-delay with jitter and random loss; the receiver's feedback goes back every 50 ms.
+delay with jitter and random loss; the receiver's feedback goes back every 50 ms, or what a peer
+says that speaks only REMB.
 """
 
 import random
@@ -9,8 +10,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiortc.rtp import RtpPacket, unpack_remb_fci
+
 from link.congestion import Bounds, CongestionControl
+from link.header_extensions import send_time
 from link.probing import Probing
+from link.remb import OUTER_BYTES, RembEstimator
 from link.sent_log import SentLog
 from link.twcc import ArrivalLog, Feedback
 
@@ -18,6 +23,7 @@ STEP_US = 1_000
 FPS = 25
 PACKET_BYTES = 1_200
 FEEDBACK_US = 50_000
+REPORT_US = 1_000_000
 OVERTAKEN_US = 60_000
 CLOCK_OFFSET_US = 7_000_000_000  # of the receiver
 
@@ -67,6 +73,38 @@ class Path:
         return self.dark or (self.dark_each is not None and self.dark_each.is_on(now_us))
 
 
+class RembPeer:
+    """A receiver without transport-wide feedback: REMB, and reports of what was lost."""
+
+    def __init__(self, control: CongestionControl) -> None:
+        self._control, self._estimator = control, RembEstimator()
+        self._back: deque[tuple[int, Callable[[int], None]]] = deque()
+        self._received = self._expected = self._newest = 0
+
+    def arrived(self, number: int, size: int, sent_us: int, now_us: int) -> None:
+        packet = RtpPacket(payload=bytes(max(size - OUTER_BYTES, 0)))
+        packet.extensions.abs_send_time = send_time(sent_us)
+        self._estimator.add(packet, now_us + CLOCK_OFFSET_US)
+        self._received += 1
+        self._newest = max(self._newest, number)
+
+    def tick(self, now_us: int, one_way_us: int) -> None:
+        """Says what there is to say, and lets the sender hear what has come."""
+        remb = self._estimator.take(1, 2)
+        if remb is not None:
+            bitrate_bps = unpack_remb_fci(remb.fci)[0]
+            self._say(now_us + one_way_us, lambda _: self._control.on_remb(bitrate_bps))
+        if now_us % REPORT_US == 0 and self._newest > self._expected:
+            lost = 1 - self._received / (self._newest - self._expected)
+            self._received, self._expected = 0, self._newest
+            self._say(now_us + one_way_us, lambda then: self._control.on_report(max(0, lost), then))
+        while self._back and self._back[0][0] <= now_us:
+            self._back.popleft()[1](now_us)
+
+    def _say(self, arrives_us: int, tell: Callable[[int], None]) -> None:
+        self._back.append((arrives_us, tell))
+
+
 @dataclass(frozen=True)
 class Second:
     """Means of one second of the run; `queue_us` is the largest."""
@@ -86,13 +124,15 @@ def run(
     change: Callable[[int, Path], None] = lambda second, path: None,
     seed: int = 1,
     probes: bool = True,
+    remb: bool = False,
 ) -> list[Second]:
-    """`change(second, path)` may alter the path at the beginning of each second."""
+    """`change(second, path)` may alter the path at the beginning of each second. `remb`: the peer
+    knows no transport-wide feedback."""
     rng = random.Random(seed)
     control, log, probing = CongestionControl(start_bps, bounds), SentLog(), Probing()
-    arrivals = ArrivalLog()
+    arrivals, remb_peer = ArrivalLog(), RembPeer(control)
     local: deque[int] = deque()  # sizes that wait for the pacer
-    on_the_way: list[tuple[int, int, int]] = []  # arrival, number, size
+    on_the_way: list[tuple[int, int, int, int]] = []  # arrival, number, size, when it left
     back: list[tuple[int, Feedback]] = []
     queue_free_us = 0.0  # when the bottleneck will have sent all that it holds
     tokens = 0.0
@@ -107,7 +147,7 @@ def run(
             while picture > 0:
                 local.append(min(picture, PACKET_BYTES))
                 picture -= PACKET_BYTES
-        may_probe = probes and control.is_free and now > 300_000
+        may_probe = probes and not remb and control.is_free and now > 300_000
         if may_probe and probing.is_due(now, control.decreased_us):
             probing.begin(control.target_bps, bounds.most_bps, now)
         rate = max(2.5 * control.target_bps, probing.rate_bps or 0)
@@ -133,14 +173,17 @@ def run(
             queue_free_us = begin_us + size * 8e6 / path.capacity_bps
             jitter = abs(round(rng.gauss(0, path.jitter_us)))
             jitter += OVERTAKEN_US * (rng.random() < path.overtaken)
-            on_the_way.append((round(queue_free_us) + path.one_way_us + jitter, number, size))
+            on_the_way.append((round(queue_free_us) + path.one_way_us + jitter, number, size, now))
         for item in sorted(on_the_way):
             if item[0] > now:
                 break
             on_the_way.remove(item)
             arrivals.add(item[1] & 0xFFFF, item[0] + CLOCK_OFFSET_US)
+            remb_peer.arrived(item[1], item[2], item[3], item[0])
             arrived += item[2]
-        feedback = arrivals.take() if now % FEEDBACK_US == 0 else None
+        if remb:
+            remb_peer.tick(now, path.one_way_us)
+        feedback = arrivals.take() if not remb and now % FEEDBACK_US == 0 else None
         lost = path.is_dark(now) or rng.random() < path.feedback_loss
         if feedback is not None and not lost:
             back.append((now + path.one_way_us, feedback))
@@ -150,7 +193,7 @@ def run(
             found = probing.on_fates(fates, now)
             if found is not None:
                 control.on_probed(found.rate_bps, full=found.full)
-        control.on_tick(log.under_way(), now)
+        control.on_tick(None if remb else log.under_way(), now)
         if (now + STEP_US) % 1_000_000 == 0:
             result.append(Second(control.target_bps, arrived * 8, sent * 8, worst))
             arrived = sent = 0

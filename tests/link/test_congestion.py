@@ -143,6 +143,29 @@ def test_lost_feedback_costs_less_than_a_third() -> None:
     assert used(run(Path(1e6, feedback_loss=0.2), 20)[5:]) > 0.7 * clean
 
 
+def test_a_peer_that_speaks_only_remb_gets_what_fits() -> None:
+    """Its estimate grows by 8% a second, and only to what it sees come times 1.5."""
+    seconds = run(Path(8e6), 40, remb=True)
+    assert seconds[-1].target_bps == 2_000_000
+    assert max(second.queue_us for second in seconds) < 50_000
+
+
+def test_rembs_of_a_thin_path_are_obeyed() -> None:
+    seconds = run(Path(200_000), 30, remb=True)
+    assert max(second.queue_us for second in seconds[4:]) < 200_000
+    assert used(seconds[5:]) > 0.7 * 200_000
+
+
+def test_after_a_drop_rembs_let_the_queue_go() -> None:
+    def drop(second: int, path: Path) -> None:
+        path.capacity_bps = 1e6 if second < 20 else 0.3e6
+
+    seconds = run(Path(1e6), 40, remb=True, change=drop)
+    assert max(second.queue_us for second in seconds[20:]) < 1_000_000
+    assert max(second.queue_us for second in seconds[25:]) < 150_000
+    assert used(seconds[25:]) > 0.7 * 0.3e6
+
+
 def test_without_probes_it_grows_all_the_same() -> None:
     seconds = run(Path(5e6), 20, probes=False)
     assert seconds[-1].target_bps > 1.5 * seconds[1].target_bps

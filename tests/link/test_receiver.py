@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 from aiortc.rtp import (
+    RTCP_PSFB_APP,
     RtcpByePacket,
     RtcpPsfbPacket,
     RtcpRrPacket,
     RtcpRtpfbPacket,
     RtpPacket,
+    unpack_remb_fci,
     wrap_rtx,
 )
 from fake_transport import FakeTransport, failing
@@ -21,6 +23,7 @@ from link.access_unit import AccessUnit
 from link.clock import monotonic_us
 from link.errors import SessionEnded
 from link.fec import FecWindow
+from link.header_extensions import send_time
 from link.nal import split_annexb
 from link.packet import MediaPacket
 from link.payload import packetize
@@ -95,6 +98,22 @@ async def test_reports_name_the_source_twice_a_second(bench: Bench) -> None:
     reports = [report for report in bench.transport.sent(RtcpRrPacket) if report.reports]
     assert len(reports) == 1
     assert reports[0].reports[0].ssrc == MEDIA
+
+
+@pytest.mark.parametrize("pause_us", [0, 3_600_000_000])  # an hour: no walk through it either
+async def test_times_of_sending_are_answered_with_remb(bench: Bench, pause_us: int) -> None:
+    """100 packets a second of 664 bytes; what is estimated lies between half and twice that."""
+    now_us = monotonic_us() - 20_000_000 - pause_us
+    for index in range(1000):
+        at_us = now_us + index * 10_000 + (pause_us if index >= 500 else 0)
+        packet = RtpPacket(50, 0, index, 0, RTX, bytes(600))
+        packet.extensions.abs_send_time = send_time(at_us)
+        bench.receiver.on_rtp(packet, at_us + 50_000)
+    assert await until(lambda: bool(bench.transport.sent(RtcpPsfbPacket)), 1)
+    (remb,) = [p for p in bench.transport.sent(RtcpPsfbPacket) if p.fmt == RTCP_PSFB_APP]
+    bitrate_bps, sources = unpack_remb_fci(remb.fci)
+    assert 250_000 < bitrate_bps < 1_100_000
+    assert len(sources) == 1
 
 
 async def test_a_request_for_an_irap_is_repeated_until_one_comes(bench: Bench) -> None:

@@ -163,6 +163,20 @@ def test_our_offer_and_answer_are_understood_by_each_other() -> None:
     assert answer.transport.dtls.role == "client"
 
 
+def test_a_peer_without_transport_feedback_gets_and_gives_remb() -> None:
+    text, offered = make_offer(transport(), SSRCS, NETWORKS)
+    older = "\r\n".join(line for line in text.splitlines() if "transport-" not in line) + "\r\n"
+    offer = parse_offer(older)
+    assert (offer.video.transport_cc_id, offer.video.send_time_id) == (None, 4)
+    answer = make_answer(offer, transport("client"), NETWORKS)
+    assert "a=rtcp-fb:96 goog-remb" in answer
+    agreed = parse_answer(answer, offered).video
+    assert (agreed.transport_cc_id, agreed.send_time_id) == (None, 4)
+    silent = older.replace("a=rtcp-fb:96 goog-remb\r\n", "")
+    assert parse_offer(silent).video.send_time_id is None
+    assert "abs-send-time" not in make_answer(parse_offer(text), transport("client"), NETWORKS)
+
+
 def test_chromes_offer_is_taken_at_its_payload_type_and_its_audio_rejected() -> None:
     offer = parse_offer(CHROME)
     assert (offer.video.payload_type, offer.video.rtx_payload_type) == (49, 50)
@@ -177,7 +191,7 @@ def test_chromes_offer_is_taken_at_its_payload_type_and_its_audio_rejected() -> 
     assert "a=recvonly\r\n" in video
     assert "a=fmtp:50 apt=49\r\n" in video
     assert "level-id=180" in video
-    assert "goog-remb" not in video  # we send none
+    assert "goog-remb" not in video  # transport-wide feedback is better
     assert "a=rtcp-fb:49 transport-cc\r\n" in video
 
 

@@ -26,11 +26,11 @@ from link import reports
 from link.clock import monotonic_us
 from link.fec import parse_repair
 from link.fec_decoder import FecDecoder
+from link.header_extensions import extension_map, send_time
 from link.packet import MediaPacket
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
-from link.twcc import extension_map
 
 SSRCS = Ssrcs(1111, 2222, "cname", 5555)
 PEER = 3333
@@ -117,14 +117,40 @@ async def resent(bench: Bench) -> None:
 
 
 def transport_numbers(bench: Bench) -> list[int | None]:
-    known = extension_map(NUMBERED.transport_cc_id)
+    known = extension_map(NUMBERED.transport_cc_id, None)
     packets = [RtpPacket.parse(data, known) for data in bench.transport.rtp_bytes]
     return [packet.extensions.transport_sequence_number for packet in packets]
 
 
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_peer_that_speaks_only_remb_hears_when_each_packet_left(watched: bool) -> None:
+    bench = Bench(replace(VIDEO, send_time_id=4))
+    if watched:
+        bench.sender.set_max_bitrate(2_000_000)
+    before_us = monotonic_us()
+    bench.sender.send(access_units(1)[0])
+    assert await until(lambda: any(packet.marker for packet in bench.transport.rtp), 1)
+    await resent(bench)
+    known = extension_map(None, 4)
+    packets = [RtpPacket.parse(data, known) for data in bench.transport.rtp_bytes]
+    times = [packet.extensions.abs_send_time or 0 for packet in packets]
+    since_us = [(at - send_time(before_us) & 0xFFFFFF) * 1_000_000 >> 18 for at in times]
+    assert since_us == sorted(since_us)
+    assert 0 <= since_us[0] < since_us[-1] <= monotonic_us() - before_us
+    assert packets[-1].payload_type == VIDEO.rtx_payload_type  # as of now, not of the first time
+
+
+def test_the_time_of_sending_wraps_every_64_seconds() -> None:
+    assert (send_time(0), send_time(500_000), send_time(64_000_000)) == (0, 1 << 17, 0)
+    assert send_time(63_999_999) == (1 << 24) - 1
+
+
+@pytest.mark.parametrize("extension", [{"transport_cc_id": 3}, {"send_time_id": 4}])
 @pytest.mark.parametrize("watched", ["before", "between"])
-async def test_without_rtx_a_packet_leaves_again_byte_for_byte(watched: str) -> None:
-    bench = Bench(replace(NUMBERED, rtx_payload_type=None))
+async def test_without_rtx_a_packet_leaves_again_byte_for_byte(
+    watched: str, extension: dict[str, int]
+) -> None:
+    bench = Bench(replace(VIDEO, rtx_payload_type=None, **extension))  # type: ignore[arg-type]
     if watched == "before":
         bench.sender.set_max_bitrate(2_000_000)
     first, second = access_units(2)
@@ -133,6 +159,8 @@ async def test_without_rtx_a_packet_leaves_again_byte_for_byte(watched: str) -> 
     bench.sender.set_max_bitrate(2_000_000)
     await resent(bench)
     assert bench.transport.rtp_bytes[-1] == bench.transport.rtp_bytes[0]
+    if "send_time_id" in extension:
+        return
     before = transport_numbers(bench)
     bench.sender.send(second)
     assert await until(lambda: len(bench.transport.rtp) > len(before), 1)

@@ -145,6 +145,27 @@ async def test_a_peer_without_rtx_gets_lost_packets_as_they_were() -> None:
         await sender.close()
 
 
+def without_transport_feedback(offer: str) -> str:
+    return "\r\n".join(line for line in offer.splitlines() if "transport-" not in line) + "\r\n"
+
+
+async def test_ends_without_transport_feedback_speak_remb() -> None:
+    consumer = Consumer()
+    async with serving(consumer) as server, EmulatedLink(server.port, 3) as link:
+        link.rewrite_offer = without_transport_feedback
+        sender = await connect(link)
+        sender.set_max_bitrate(2_000_000)
+        for _ in range(10):
+            await send_all(sender, access_units(60), 0.02)
+            if sender.stats().remb_bps is not None:
+                break
+        stats = sender.stats()
+        assert stats.remb_bps is not None
+        assert stats.target_bps is not None
+        assert 30_000 <= stats.target_bps <= stats.remb_bps
+        await sender.close()
+
+
 async def test_a_lost_irap_is_asked_for_again() -> None:
     consumer, irap = Consumer(), Irap()
     units = access_units(60, keyframe_interval=20)

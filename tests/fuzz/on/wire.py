@@ -34,7 +34,9 @@ from tests.fuzz.frames import split_frames
 from tests.fuzz.loop import Loop, event_loop, turns
 from tests.fuzz.target import SEQUENCE_LIMIT_MS, Form, Run, Target, plain
 
-VIDEO = VideoParameters("0", 96, 97, True, True, True, (), fec_payload_type=98)
+VIDEO = VideoParameters(
+    "0", 96, 97, True, True, True, (), transport_cc_id=3, send_time_id=4, fec_payload_type=98
+)
 SSRCS = Ssrcs(1111, 2222, "cname", 3333)
 PEER = ("127.0.0.1", 5000)
 _INTEGRITY_BYTES = 24
@@ -206,6 +208,7 @@ def _media(loop: Loop) -> Iterator[tuple[MediaTransport, _Clock]]:
 
     with patch("link.transport.monotonic_us", clock):
         transport = loop.run(made())
+        transport.expect_extensions(VIDEO.transport_cc_id, VIDEO.send_time_id)
         yield transport, clock
         loop.run(transport.close())
 
