@@ -10,6 +10,7 @@ from link.packet import MediaPacket
 DEFAULT_MAX_AGE_US = 2_000_000
 DEFAULT_MAX_BYTES = 8 << 20
 DEFAULT_MIN_RESEND_US = 10_000
+RESEND_SHARE = 0.5  # of a round trip, within which nothing is sent again
 _OSN_BYTES = 2
 
 
@@ -38,8 +39,8 @@ class _Entry:
 class SendHistory:
     """Packets of the last `max_age_us`, as many of them as `max_bytes` of payload hold.
 
-    The oldest go first. A packet is handed out at most once per `min_resend_us`: a burst of equal
-    NACKs must not multiply on the link.
+    The oldest go first. A packet is handed out at most once per `min_resend_us` and half a round
+    trip: NACKs come every 20 ms, because they are lost like any packet, and must not multiply.
     """
 
     def __init__(
@@ -51,12 +52,16 @@ class SendHistory:
     ) -> None:
         self._max_age_us = max_age_us
         self._max_bytes = max_bytes
-        self._min_resend_us = min_resend_us
+        self._least_resend_us = self._min_resend_us = min_resend_us
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def set_rtt(self, rtt_us: float) -> None:
+        """Round trip time as measured."""
+        self._min_resend_us = max(self._least_resend_us, round(RESEND_SHARE * rtt_us))
 
     @property
     def payload_bytes(self) -> int:

@@ -1,8 +1,9 @@
 """RTP packets in any order to whole access units in order, and what to ask the sender for.
 
 An access unit comes out when its marker packet and all before it are here (RFC 7798, 4.1), not
-when the next one begins. One that stays incomplete past the latency budget is given up, never
-handed out; the next one has `gap_before`.
+when the next one begins. For one that stays incomplete past the latency budget an IRAP is asked
+for; whichever is whole first goes on. Given up, a unit is never handed out, and the next one has
+`gap_before`.
 """
 
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ DEFAULT_MAX_BYTES = 8 << 20
 DEFAULT_LATENCY_BUDGET_US = 400_000
 OUTAGE_PACKETS = 8  # missing in a row, and over a longer time than the latency budget
 ENTRY_PATIENCE_US = 10_000  # before an IRAP is asked for at the beginning
+GRACE_US = 400_000  # beyond the latency budget, while no IRAP has come either
 LATENCY_BUDGET_MAX_US = 2_000_000  # what a sender keeps (link.history)
 ASKING_US = 150_000  # beyond the round trips: until a loss is seen, and what the network varies
 DEFAULT_MAX_NACKS = 10
@@ -54,13 +56,16 @@ class JitterBuffer:
         max_bytes: int = DEFAULT_MAX_BYTES,
         latency_budget_us: int = DEFAULT_LATENCY_BUDGET_US,
         max_nacks: int = DEFAULT_MAX_NACKS,
+        eager: bool = False,
     ) -> None:
+        """`eager`: the sender itself does not answer a NACK too often (link.history)."""
         self._counts = JitterCounts()
         self._max_packets = max_packets
         self._max_bytes = max_bytes
         self._least_budget_us = latency_budget_us
         self._latency_budget_us = latency_budget_us
         self._nacks = NackList(max_nacks=max_nacks)
+        self._nacks.eager = eager
         self._gap = False
         self._repairs_come = False
         self._irap_wanted = False
@@ -76,7 +81,8 @@ class JitterBuffer:
         self._newest = 0
         self._newest_timestamp = 0
         self._entered = False
-        self._entries: set[int] = set()  # packets that may begin an IRAP; empty once entered
+        self._entries: set[int] = set()  # packets that may begin an IRAP
+        self._overdue = False  # the head's unit, past the latency budget
         self._head = 0  # first packet of the next access unit
         self._head_certain = False  # its unit has no packet in front of it
         self._frontier = 0  # from the head up to here all packets are of the head's unit
@@ -94,8 +100,9 @@ class JitterBuffer:
 
     @property
     def irap_wanted(self) -> bool:
-        """Whether an IRAP is needed to go on without damage; true until one comes out."""
-        return self._irap_wanted
+        """Whether an IRAP is needed to go on without damage, or soon; true until one comes out, or
+        what was missing."""
+        return self._irap_wanted or self._overdue
 
     @property
     def missing_packets(self) -> int:
@@ -172,7 +179,7 @@ class JitterBuffer:
             self._counts.packets_recovered += self._nacks.arrived(sequence, now_us)
         self._packets[sequence] = packet, now_us
         self._bytes += len(packet.payload)
-        if not self._entered and may_begin_irap(packet.payload):
+        if may_begin_irap(packet.payload):
             self._entries.add(sequence)
         self._make_room()
         return True
@@ -191,8 +198,10 @@ class JitterBuffer:
         self._newest_timestamp = timestamp
 
     def _await(self, holes: range, now_us: int, wait_us: int, *, hold: bool = False) -> None:
+        overdue_us = now_us + wait_us
+        deadline_us = overdue_us + (GRACE_US if wait_us else 0)
         for sequence in holes:
-            self._nacks.add(sequence, now_us, now_us + wait_us, hold=hold)
+            self._nacks.add(sequence, now_us, overdue_us, deadline_us, hold=hold)
 
     def _add_stray(self, packet: MediaPacket, now_us: int) -> bool:
         """A packet far from all others: late, or the first after the sender began anew.
@@ -230,6 +239,7 @@ class JitterBuffer:
 
     def pop(self, now_us: int) -> AccessUnit | None:
         """The next whole access unit, in decoding order; None when there is none yet."""
+        self._overdue = False
         while self._entered or self._enter(now_us):
             end = self._unit_end()
             if end is not None:
@@ -249,12 +259,11 @@ class JitterBuffer:
             end = self._unit_end()
             if end is None and not self._hopeless(now_us):
                 return False
-            if end is not None and can_start_decoding(self._nals(end) or []):
+            if end is not None and can_start_decoding(self._nals(start, end) or []):
                 self._entered = self._head_certain = True
                 self._frontier = start
                 for sequence in [at for at in self._packets if at < start]:
                     self._drop(sequence)
-                self._entries.clear()
                 self._nacks.forget_below(start)
                 return True
             self._entries.remove(start)
@@ -267,24 +276,43 @@ class JitterBuffer:
 
         A new timestamp ends it as well, for senders that forget the marker.
         """
-        while (held := self._packets.get(self._frontier)) is not None:
-            if held[0].timestamp != self._packets[self._head][0].timestamp:
-                return self._frontier
-            self._frontier += 1
+        self._frontier, is_whole = self._walk(self._head, self._frontier)
+        return self._frontier if is_whole else None
+
+    def _walk(self, start: int, at: int) -> tuple[int, bool]:
+        """From `at` on through the packets of the unit that begins at `start`: how far they are
+        here, and whether it ends there."""
+        while (held := self._packets.get(at)) is not None:
+            if held[0].timestamp != self._packets[start][0].timestamp:
+                return at, True
+            at += 1
             if held[0].marker:
-                return self._frontier
-        return None
+                return at, True
+        return at, False
 
     def _hopeless(self, now_us: int) -> bool:
         """Whether the packet that the head's unit lacks is not waited for any longer."""
-        return self._frontier < self._newest and self._nacks.expired(self._frontier, now_us)
+        if self._frontier >= self._newest:
+            return False
+        if self._nacks.expired(self._frontier, now_us):
+            return True
+        self._overdue = self._nacks.overdue(self._frontier, now_us)
+        return self._overdue and self._irap_is_here()
 
-    def _nals(self, end: int) -> list[bytes] | None:
-        return assemble(self._packets[at][0].payload for at in range(self._head, end))
+    def _irap_is_here(self) -> bool:
+        """Whether decoding can go on behind the head: at the newest unit that may be an IRAP."""
+        start = max(self._entries, default=self._head)
+        if start <= self._head:
+            return False
+        end, is_whole = self._walk(start, start)
+        return is_whole and any(is_irap(nal) for nal in self._nals(start, end) or [])
+
+    def _nals(self, start: int, end: int) -> list[bytes] | None:
+        return assemble(self._packets[at][0].payload for at in range(start, end))
 
     def _take(self, end: int) -> AccessUnit | None:
         """Hands the head's unit out; None when it is padding only, damaged, or a torn rest."""
-        nals = self._nals(end)
+        nals = self._nals(self._head, end)
         timestamp = self._packets[self._head][0].timestamp
         received_us = max(self._packets[at][1] for at in range(self._head, end))
         certain = self._head_certain

@@ -1,5 +1,8 @@
 """Which packets are missing, when to ask for each (RFC 4585, 6.2.1), and until when to hope.
 
+A sender that takes care itself not to answer too often (`eager`: denc's) is asked every 20 ms: on
+the way back there are few packets, so that a burst of losses that swallows some of them lasts long.
+
 A missing packet is asked for at once where packets come in order. One that comes sooner after it
 was asked for than a round trip takes was only late: others then get that long before they are
 asked for, and less again as nothing is late any more.
@@ -21,6 +24,7 @@ HOLD_US = 15_000  # where error correction is about to bring it without a questi
 class _Missing:
     noticed_us: int
     next_nack_us: int
+    overdue_us: int
     deadline_us: int
     asked_us: int | None = None  # first
     nacks: int = 0
@@ -31,11 +35,12 @@ class NackList:
 
     Each is asked for after the delay that late packets need, once more soon after, and then every
     max(rtt, 20 ms), `max_nacks` times at most and never past its deadline. (A sender answers the
-    second as well: two chances in one round trip.)
+    second as well: two chances in one round trip.) With `eager` every 20 ms from the second on.
     """
 
     def __init__(self, *, max_nacks: int) -> None:
         self.rtt_us = DEFAULT_RTT_US
+        self.eager = False
         self._reorder_us = 0.0
         self._max_nacks = max_nacks
         self._missing: dict[int, _Missing] = {}
@@ -43,10 +48,12 @@ class NackList:
     def __len__(self) -> int:
         return len(self._missing)
 
-    def add(self, sequence: int, now_us: int, deadline_us: int, *, hold: bool = False) -> None:
+    def add(
+        self, sequence: int, now_us: int, overdue_us: int, deadline_us: int, *, hold: bool = False
+    ) -> None:
         """A packet is seen to be missing; with `hold` a repair packet over it is on its way."""
         first_us = now_us + max(round(self._reorder_us), HOLD_US if hold else 0)
-        self._missing[sequence] = _Missing(now_us, first_us, deadline_us)
+        self._missing[sequence] = _Missing(now_us, first_us, overdue_us, deadline_us)
 
     def arrived(self, sequence: int, now_us: int) -> bool:
         """A packet has come after all. True when it had been asked for."""
@@ -77,18 +84,23 @@ class NackList:
         missing = self._missing.get(sequence)
         return missing is None or now_us >= missing.deadline_us
 
+    def overdue(self, sequence: int, now_us: int) -> bool:
+        """Whether a packet that is not here should have come by now."""
+        missing = self._missing.get(sequence)
+        return missing is None or now_us >= missing.overdue_us
+
     def due(self, now_us: int) -> list[int]:
         """Packets to ask for now; counts as asked."""
         due = []
         for sequence, missing in self._missing.items():
             if missing.next_nack_us <= now_us < missing.deadline_us:
-                if missing.nacks < self._max_nacks:
+                if self.eager or missing.nacks < self._max_nacks:
                     due.append(sequence)
                     missing.nacks += 1
                     if missing.asked_us is None:
                         missing.asked_us = now_us
-                wait_us = AGAIN_US if missing.nacks == 1 else max(self.rtt_us, MIN_RETRY_US)
-                missing.next_nack_us = now_us + wait_us
+                later_us = MIN_RETRY_US if self.eager else max(self.rtt_us, MIN_RETRY_US)
+                missing.next_nack_us = now_us + (AGAIN_US if missing.nacks == 1 else later_us)
         return sorted(due)
 
     def forget_below(self, sequence: int) -> None:

@@ -16,6 +16,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket,
 
 from link import reports
 from link.access_unit import AccessUnit
+from link.assembly import may_begin_irap
 from link.clock import monotonic_us, unix_us
 from link.errors import SessionEnded, WireError
 from link.fec import parse_repair
@@ -34,7 +35,8 @@ from link.unit_queue import UnitQueue
 
 MAX_QUEUED_UNITS = 64
 MAX_QUEUED_BYTES = 16 << 20
-PLI_INTERVAL_US = 300_000
+PLI_INTERVALS_US = (300_000, 25_000)  # the second: of denc, which bounds its IRAPs itself
+IRAP_ARRIVES_US = 300_000  # from its latest packet on: until then none is asked for, of denc
 REPORT_INTERVAL_US = 500_000  # keeps the sender's own probing quiet
 FEEDBACK_TICK_S = 0.01  # of retry timers
 ARRIVALS_US = (50_000, 100_000)  # between reports of arrivals: of several packets, of any
@@ -68,7 +70,8 @@ class MediaReceiver:
         self._cname = secrets.token_hex(8)
         self._media_ssrc: int | None = None
         self._media_us = 0  # arrival of the last packet from it
-        self._jitter = JitterBuffer()
+        self._is_denc = video.fec_payload_type is not None  # who speaks our error correction
+        self._jitter = JitterBuffer(eager=self._is_denc)
         self._fec = FecDecoder()
         self._repair_us = 0  # arrival of the last repair packet
         self._earlier = JitterCounts()  # of sources before the present one
@@ -81,9 +84,10 @@ class MediaReceiver:
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
         self._ready = asyncio.Event()
         self._urgent = asyncio.Event()  # there is something to ask for
+        self._irap: tuple[int, int] | None = None  # RTP timestamp, arrival of its latest packet
         self._gap = False  # units in front of the next one to be queued were dropped here
         self._irap_asked = False
-        self._pli_limit = reports.RateLimit(PLI_INTERVAL_US)
+        self._pli_limit = reports.RateLimit(PLI_INTERVALS_US[self._is_denc])
         self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
         self._bytes = self._packets = self._nacks = self._plis = self._dropped = self._repaired = 0
         transport.expect_extensions(video.transport_cc_id, video.send_time_id)
@@ -207,7 +211,7 @@ class MediaReceiver:
         if self._media_ssrc is not None:
             logger.info("the sender changed its SSRC")
             self._earlier = self._counts()
-            self._jitter, self._fec = JitterBuffer(), FecDecoder()
+            self._jitter, self._fec = JitterBuffer(eager=self._is_denc), FecDecoder()
             self._gap = True
         self._pli_limit.allow(now_us)  # a stream begins with an IRAP: give it time to arrive
         self._media_ssrc = ssrc
@@ -223,6 +227,8 @@ class MediaReceiver:
         restarts = self._jitter.restarts
         media = MediaPacket(sequence, packet.timestamp, bool(packet.marker), payload)
         self._jitter.add(media, now_us)
+        if may_begin_irap(payload) or (self._irap is not None and self._irap[0] == media.timestamp):
+            self._irap = media.timestamp, now_us
         if self._jitter.restarts > restarts:
             self._fec = FecDecoder()
         if self._video.fec_payload_type is not None:
@@ -289,10 +295,17 @@ class MediaReceiver:
             self._nacks += len(missing)
             packets += reports.nacks(self._ssrc, media_ssrc, missing)
         wanted = self._irap_asked or self._jitter.irap_wanted or self._jitter.counts.units == 0
-        if wanted and self._media_ssrc is not None and self._pli_limit.allow(now_us):
+        wanted = wanted and self._media_ssrc is not None and not self._irap_arrives(now_us)
+        if wanted and self._pli_limit.allow(now_us):
             self._plis += 1
             packets.append(reports.pli(self._ssrc, media_ssrc))
         return packets
+
+    def _irap_arrives(self, now_us: int) -> bool:
+        """Whether the IRAP that is asked for may be on its last way. Others than denc may put in
+        front of every picture what begins an IRAP of denc's."""
+        begun = self._is_denc and self._irap is not None
+        return begun and now_us - self._irap[1] < IRAP_ARRIVES_US
 
     def _arrival_report(self, now_us: int) -> list[TransportFeedback]:
         several = len(self._arrivals) >= ARRIVALS_SEVERAL

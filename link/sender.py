@@ -55,7 +55,8 @@ DEFAULT_PACING_BPS = 20_000_000  # until set_max_bitrate
 CONTROL_TICK_S = 0.05
 BITRATE_STEP = 0.02  # a change of the encoder's rate that is worth telling
 PADDING_PACKETS = 8  # of the last ones: what a probe sends again
-IRAP_REQUEST_INTERVAL_US = 300_000
+IRAP_REQUEST_INTERVAL_US = 300_000  # and no second one until the first can have come
+IRAP_TRAVEL_US = 150_000  # beyond the round trip: encoding and pacing
 REPORT_INTERVAL_S = 1.0
 MAX_QUEUED_RETRANSMISSIONS = 512
 _OUTER_BYTES = 16 + 28  # SRTP tag, UDP and IPv4
@@ -147,7 +148,7 @@ class MediaSender:
 
     def stats(self) -> SenderStats:
         waiting = len(self._units) + self._units.size_bytes // DEFAULT_MAX_PAYLOAD_BYTES
-        rtt_us = self._rtt_us if self._rtt_us is not None else self._transport.rtt_us
+        rtt_us = self._round_trip_us()
         return SenderStats(
             bytes_sent=self._transport.bytes_sent,
             packets_sent=self._packets,
@@ -164,6 +165,9 @@ class MediaSender:
             datagrams_refused=self._transport.datagrams_refused,
             packets_repair=self._repair,
         )
+
+    def _round_trip_us(self) -> int | None:
+        return self._rtt_us if self._rtt_us is not None else self._transport.rtt_us
 
     async def wait_closed(self) -> str:
         """Waits for the end of the session; why it ended, for the user."""
@@ -210,6 +214,7 @@ class MediaSender:
         if packet.media_ssrc != self._ssrcs.media:
             return
         self._nacks += len(packet.lost)
+        self._history.set_rtt(self._round_trip_us() or 0)
         for sequence in packet.lost:
             if len(self._retransmissions) >= MAX_QUEUED_RETRANSMISSIONS:
                 break
@@ -238,6 +243,8 @@ class MediaSender:
                 self._path.on_remb(self._remb_bps)
 
     def _request_irap(self) -> None:
+        travel_us = (self._round_trip_us() or 0) + IRAP_TRAVEL_US
+        self._irap_limit.interval_us = max(IRAP_REQUEST_INTERVAL_US, travel_us)
         if self._irap_limit.allow(monotonic_us()):
             self._on_irap_request()
 

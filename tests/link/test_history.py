@@ -71,3 +71,13 @@ def test_equal_nacks_in_a_burst_send_once():
     handed_out = [history.get(1, now_us) is not None for now_us in (0, 9_999, 10_000, 15_000)]
     assert handed_out == [False, False, True, False]
     assert history.get(1, 20_000) is not None
+
+
+def test_nothing_is_sent_again_within_half_a_round_trip():
+    history = SendHistory()
+    history.set_rtt(100_000)
+    history.add(packet(1), 0)
+    given_out = [now_us for now_us in range(0, 200_000, 10_000) if history.get(1, now_us)]
+    assert given_out == [50_000, 100_000, 150_000]
+    history.set_rtt(0)
+    assert history.get(1, 160_000) is not None

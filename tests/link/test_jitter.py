@@ -11,12 +11,13 @@ from h265_units import FRAME_TICKS, FRAME_US, annexb, nal, packets_of, picture, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from link.jitter import JitterBuffer
-from link.nack import AGAIN_US
+from link.jitter import GRACE_US, JitterBuffer
+from link.nack import AGAIN_US, MIN_RETRY_US
 from link.nal import NalType
 from link.packet import MediaPacket
 
 BUDGET_US = 400_000
+GIVEN_UP_US = BUDGET_US + GRACE_US
 
 
 def pop_all(buffer, now_us):
@@ -77,7 +78,7 @@ def test_many_turns_of_the_sequence_number_go_unnoticed():
         start = (number - 350) & 0xFFFF
         buffer.add(MediaPacket(start, number, True, payload), number)
         buffer.add(MediaPacket(number & 0xFFFF, number, True, payload), number)
-        pop_all(buffer, number + BUDGET_US)
+        pop_all(buffer, number + GIVEN_UP_US)
     assert buffer.counts.restarts == 0
     assert buffer.counts.units > 400
 
@@ -141,7 +142,10 @@ def test_a_lost_fragment_drops_only_its_access_unit(lost):
     assert data_of(feed(buffer, flat(packets))) == annexb(stream)[:1]
     assert not buffer.irap_wanted
     assert pop_all(buffer, BUDGET_US - 1) == []
-    units = pop_all(buffer, BUDGET_US)
+    assert not buffer.irap_wanted
+    assert pop_all(buffer, GIVEN_UP_US - 1) == []
+    assert buffer.irap_wanted
+    units = pop_all(buffer, GIVEN_UP_US)
     assert data_of(units) == annexb(stream)[2:]
     assert [unit.gap_before for unit in units] == [True, False]
     assert buffer.irap_wanted
@@ -155,7 +159,7 @@ def test_a_lost_unit_of_one_packet_drops_only_itself():
     del packets[2]
     buffer = JitterBuffer()
     assert len(feed(buffer, packets)) == 2
-    units = pop_all(buffer, BUDGET_US)
+    units = pop_all(buffer, GIVEN_UP_US)
     assert data_of(units) == annexb(stream)[3:]
     assert units[0].gap_before
 
@@ -178,8 +182,41 @@ def test_an_irap_whose_parameter_sets_fell_into_a_hole_stays_inside():
     torn = [*packets[0], *packets[1][:2], *packets[2][1:], *flat(packets[3:])]
     buffer = JitterBuffer()
     feed(buffer, torn)
-    units = pop_all(buffer, BUDGET_US)
+    units = pop_all(buffer, BUDGET_US)  # the last is an IRAP, and here
     assert data_of(units) == annexb(stream)[3:]
+
+
+def test_what_is_overdue_is_asked_for_until_it_or_an_irap_comes():
+    stream = pictures([300] * 12, iraps=(0, 9))
+    packets = packets_of(stream)
+    lost, irap, rest = packets.pop(3)[0], packets[8:9], packets[9:]
+    for comes in ("what was lost", "an IRAP"):
+        buffer = JitterBuffer(eager=True)
+        feed(buffer, flat(packets[:8]))
+        buffer.missing(BUDGET_US)
+        assert pop_all(buffer, BUDGET_US) == []
+        assert buffer.irap_wanted
+        assert buffer.missing(BUDGET_US + MIN_RETRY_US) == [lost.sequence]
+        if comes == "what was lost":
+            units = feed(buffer, [lost], BUDGET_US + 50_000)
+            assert data_of(units) == annexb(stream)[3:9]
+            assert not any(unit.gap_before for unit in units)
+        else:
+            units = feed(buffer, flat(irap), BUDGET_US + 50_000)
+            assert data_of(units) == annexb(stream)[4:10]
+            assert units[0].gap_before
+            assert data_of(feed(buffer, flat(rest), BUDGET_US + 60_000)) == annexb(stream)[10:]
+        assert not buffer.irap_wanted
+
+
+def test_an_irap_that_is_here_does_not_cut_the_time_of_what_may_still_come():
+    stream = pictures([300] * 8, iraps=(0, 5))
+    packets = packets_of(stream)
+    lost = packets.pop(3)[0]
+    buffer = JitterBuffer()
+    feed(buffer, flat(packets))
+    assert pop_all(buffer, BUDGET_US - 1) == []
+    assert data_of(feed(buffer, [lost], BUDGET_US - 1)) == annexb(stream)[3:]
 
 
 def test_a_missing_packet_that_comes_back_repairs_its_unit():

@@ -1,4 +1,4 @@
-"""Random loss: the goals of the reliability matrix, in virtual time."""
+"""Random loss and bursts: the goals of the reliability matrix, in virtual time."""
 
 import pytest
 from simulated_stream import stream
@@ -15,6 +15,17 @@ def test_random_loss_hardly_freezes_anything(loss: float, packets: int) -> None:
         outcome = stream(loss, 100_000, 20, packets=packets, fec=True, seed=seed)
         assert outcome.frozen_percent <= GOALS[packets][loss], f"seed {seed}: {outcome}"
         assert outcome.shown_percent > 97, f"seed {seed}: {outcome}"
+
+
+@pytest.mark.parametrize(
+    ("burst", "loss", "goal_ms"),
+    [(3, 0.05, 500), (3, 0.1, 500), (8, 0.05, 800), (8, 0.1, 800), (20, 0.05, 1500)],
+)
+def test_bursts_of_loss_are_over_soon(burst: float, loss: float, goal_ms: float) -> None:
+    for seed in (1, 2, 3):
+        outcome = stream(loss, 100_000, 60, packets=4, fec=True, seed=seed, burst=burst)
+        assert outcome.longest_freeze_ms <= goal_ms, f"seed {seed}: {outcome}"
+        assert outcome.shown_percent > 95, f"seed {seed}: {outcome}"
 
 
 @pytest.mark.parametrize("rtt_us", [300_000, 600_000])

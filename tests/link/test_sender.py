@@ -201,6 +201,16 @@ async def test_pli_and_fir_ask_for_an_irap_at_a_bounded_rate(bench: Bench) -> No
     assert bench.irap.requests == 3
 
 
+async def test_no_second_irap_leaves_before_the_first_can_have_come(bench: Bench) -> None:
+    bench.transport.rtt_us = 600_000
+    await asyncio.sleep(0.35)
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
+    assert bench.irap.requests == 1  # that of the start is on its way
+    bench.transport.rtt_us = 100_000
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
+    assert bench.irap.requests == 2
+
+
 async def test_reports_and_remb_are_read(bench: Bench) -> None:
     block = RtcpReceiverInfo(SSRCS.media, 64, 10, 100, 0, 0, 0)
     bench.feed(RtcpRrPacket(PEER, [block, replace(block, ssrc=4444, fraction_lost=255)]))
