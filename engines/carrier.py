@@ -218,13 +218,12 @@ class CarrierDecoder:
         packet = av.Packet(data)
         packet.pts = packet.dts = number
         try:
-            pictures = self._context.decode(packet)
+            return [
+                (number if picture.pts is None else picture.pts, planes_from_video_frame(picture))
+                for picture in self._context.decode(packet)
+            ]
         except av.FFmpegError as error:
             raise CarrierError(f"access unit {number} does not decode: {error}") from error
-        return [
-            (number if picture.pts is None else picture.pts, planes_from_video_frame(picture))
-            for picture in pictures
-        ]
 
 
 def _qp(packet: av.Packet[Any]) -> float:

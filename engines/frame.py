@@ -16,8 +16,11 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation
 Plane = npt.NDArray[np.uint8]
 
 # ITU-T H.273 matrix_coefficients that are known and not BT.709's: FCC, BT.601 twice, SMPTE 240M,
-# BT.2020 twice. What is not said is left alone: guesses by size are wrong as often as right.
-OTHER_MATRICES = {4, 5, 6, 7, 9, 10}
+# BT.2020. What is not said is left alone: guesses by size are wrong as often as right.
+OTHER_MATRICES = {4, 5, 6, 7, 9}
+# What swscale refuses: BT.2020 with constant luminance counts as the other BT.2020, the rest
+# (YCgCo, ICtCp, ...) as not said (2).
+_INSTEAD = {10: 9, **dict.fromkeys((3, 8, *range(11, 18)), 2)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,8 @@ def planes_from_video_frame(
     names becomes BT.709's.
     """
     width, height = size or (picture.width, picture.height)
+    if not picture.format.is_rgb and picture.colorspace in _INSTEAD:
+        picture.colorspace = _INSTEAD[picture.colorspace]
     matrix = None if picture.format.is_rgb else picture.colorspace
     form = (picture.width, picture.height, picture.format.name)
     if form != (width, height, "yuv420p") or picture.color_range == ColorRange.JPEG:

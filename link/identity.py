@@ -12,6 +12,7 @@ import hashlib
 import re
 import ssl
 import stat
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 
 from link.errors import IdentityError
 from link.files import locked, write_atomically
@@ -151,9 +153,17 @@ def _parsed(pem: bytes, path: Path) -> Identity:
     try:
         # RSA is refused below: OpenSSL need not look for seconds whether its factors are primes
         key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
-        certificate = x509.load_pem_x509_certificate(pem)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)  # soon an error anyway
+            certificate = x509.load_pem_x509_certificate(pem)
         certified = certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+    except (
+        CryptographyDeprecationWarning,
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+    ) as error:
         raise IdentityError(_damaged(path, "it holds no key and certificate")) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise IdentityError(_damaged(path, "it is no key of an elliptic curve"))

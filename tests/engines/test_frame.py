@@ -87,3 +87,21 @@ def test_what_is_as_wanted_stays_as_it_is(matrix: int, span: ColorRange) -> None
     picture.colorspace, picture.color_range = matrix, span
     for out, plane in zip(planes_from_video_frame(picture).channels, (y, u, v), strict=True):
         assert np.array_equal(out, plane)
+
+
+@pytest.mark.parametrize("form", ["yuv420p", "yuvj420p", "yuv422p10le"])
+@pytest.mark.parametrize("matrix", range(18))
+def test_every_matrix_of_h273_is_taken(matrix: int, form: str) -> None:
+    picture = av.VideoFrame(SIDE, SIDE, form)
+    for plane in picture.planes:
+        plane.update(bytes(plane.buffer_size))
+    picture.colorspace = matrix
+    assert planes_from_video_frame(picture, (48, 32)).width == 48
+
+
+def test_a_matrix_that_cannot_be_converted_leaves_colours_alone() -> None:
+    for matrix, same in ((8, 1), (14, 2), (10, 9)):
+        pictures = [filled(*RED, form="yuv420p") for _ in range(2)]
+        pictures[0].colorspace, pictures[1].colorspace = matrix, same
+        one, other = map(planes_from_video_frame, pictures)
+        assert middle(one) == middle(other)
