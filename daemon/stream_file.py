@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
+from daemon.hvcc import configuration, with_lengths
 from daemon.matroska import open_recording
 from daemon.pts import Timestamps
 from daemon.split import Split
@@ -20,8 +21,8 @@ MILLISECOND = Fraction(1, 1000)
 class StreamFile:
     """Writes access units, timed by their capture.
 
-    The file begins with the first IRAP, whose parameter sets become the header; what comes before
-    it is left out. Raises OSError or av.FFmpegError when the disk refuses.
+    The file begins with the first IRAP that has its parameter sets, which become the header; what
+    comes before it is left out. Raises OSError or av.FFmpegError when the disk refuses.
     """
 
     def __init__(self, wanted: Path, *, numbered: bool = False) -> None:
@@ -40,10 +41,11 @@ class StreamFile:
     def write(self, unit: AccessUnit, captured_us: int) -> bool:
         """Append an access unit that was captured at that Unix time; false without an IRAP yet."""
         if self._stream is None:
-            if not unit.irap:
+            record = configuration(unit.data) if unit.irap else None
+            if record is None:
                 return False
-            self._stream = self._start(unit.data)
-        packet = av.Packet(unit.data)
+            self._stream = self._start(unit.data, record)
+        packet = av.Packet(with_lengths(unit.data))
         packet.stream = self._stream
         packet.time_base = MILLISECOND
         packet.pts = packet.dts = self._times.at(captured_us)
@@ -54,10 +56,11 @@ class StreamFile:
     def close(self) -> None:
         self._file.close()
 
-    def _start(self, irap: bytes) -> av.VideoStream:
+    def _start(self, irap: bytes, record: bytes) -> av.VideoStream:
         with av.open(io.BytesIO(irap), format="hevc") as probe:
             assert isinstance(probe, InputContainer)
             stream = self._file.container.add_stream_from_template(probe.streams.video[0])
         assert isinstance(stream, av.VideoStream)
+        stream.codec_context.extradata = record
         stream.time_base = MILLISECOND
         return stream

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 
 from daemon.figures import Figures
+from daemon.hvcc import configuration
 from daemon.log import event
 from daemon.persistence import Persistence
 from daemon.split import Split
@@ -72,6 +73,8 @@ class StreamRecord:
 
 def _is_whole(irap: bytes) -> bool:
     """Whether its parameter sets can be read: the header of the file is made of them."""
+    if configuration(irap) is None:
+        return False
     try:
         with av.open(io.BytesIO(irap), format="hevc") as probe:
             return bool(probe.streams.video[0].width)
