@@ -232,8 +232,8 @@ class MediaSender:
         is_fir = packet.fmt == RTCP_PSFB_FIR and self._ssrcs.media in reports.fir_targets(packet)
         if is_pli or is_fir:
             self._plis += 1
-            self._retransmissions.clear()  # the peer waits for an IRAP now, not for these
-            self._request_irap()
+            if self._request_irap():
+                self._retransmissions.clear()  # stale: the peer waits for an IRAP now
         elif packet.fmt == RTCP_PSFB_APP:
             try:
                 self._remb_bps = unpack_remb_fci(packet.fci)[0]
@@ -242,11 +242,14 @@ class MediaSender:
             if self._path is not None:
                 self._path.on_remb(self._remb_bps)
 
-    def _request_irap(self) -> None:
+    def _request_irap(self) -> bool:
+        """False while the last one may still be on its way."""
         travel_us = (self._round_trip_us() or 0) + IRAP_TRAVEL_US
         self._irap_limit.interval_us = max(IRAP_REQUEST_INTERVAL_US, travel_us)
-        if self._irap_limit.allow(monotonic_us()):
+        allowed = self._irap_limit.allow(monotonic_us())
+        if allowed:
             self._on_irap_request()
+        return allowed
 
     # what leaves
 

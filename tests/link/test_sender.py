@@ -138,6 +138,7 @@ async def test_a_peer_that_speaks_only_remb_hears_when_each_packet_left(watched:
     assert since_us == sorted(since_us)
     assert 0 <= since_us[0] < since_us[-1] <= monotonic_us() - before_us
     assert packets[-1].payload_type == VIDEO.rtx_payload_type  # as of now, not of the first time
+    await bench.sender.close()
 
 
 def test_the_time_of_sending_wraps_every_64_seconds() -> None:
@@ -159,13 +160,12 @@ async def test_without_rtx_a_packet_leaves_again_byte_for_byte(
     bench.sender.set_max_bitrate(2_000_000)
     await resent(bench)
     assert bench.transport.rtp_bytes[-1] == bench.transport.rtp_bytes[0]
-    if "send_time_id" in extension:
-        return
-    before = transport_numbers(bench)
-    bench.sender.send(second)
-    assert await until(lambda: len(bench.transport.rtp) > len(before), 1)
-    used = [number for number in before[:-1] if number is not None]
-    assert transport_numbers(bench)[len(before)] == len(used)  # the copy took none
+    if "transport_cc_id" in extension:
+        before = transport_numbers(bench)
+        bench.sender.send(second)
+        assert await until(lambda: len(bench.transport.rtp) > len(before), 1)
+        used = [number for number in before[:-1] if number is not None]
+        assert transport_numbers(bench)[len(before)] == len(used)  # the copy took none
     await bench.sender.close()
 
 
@@ -199,6 +199,19 @@ async def test_pli_and_fir_ask_for_an_irap_at_a_bounded_rate(bench: Bench) -> No
     await asyncio.sleep(0.35)
     bench.feed(RtcpPsfbPacket(RTCP_PSFB_FIR, PEER, 0, fir))
     assert bench.irap.requests == 3
+
+
+async def test_only_a_pli_that_leads_to_an_irap_makes_retransmissions_stale(bench: Bench) -> None:
+    bench.sender.send(access_units(1)[0])
+    assert await until(lambda: any(packet.marker for packet in bench.transport.rtp), 1)
+    await asyncio.sleep(0.35)
+    number = bench.transport.rtp[0].sequence_number
+    for again, requests in ((0, 2), (1, 2)):
+        bench.feed(*reports.nacks(PEER, SSRCS.media, [number]))
+        bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
+        await asyncio.sleep(0.05)
+        assert bench.sender.stats().packets_retransmitted == again
+        assert bench.irap.requests == requests
 
 
 async def test_no_second_irap_leaves_before_the_first_can_have_come(bench: Bench) -> None:
