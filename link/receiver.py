@@ -304,8 +304,9 @@ class MediaReceiver:
     def _irap_arrives(self, now_us: int) -> bool:
         """Whether the IRAP that is asked for may be on its last way. Others than denc may put in
         front of every picture what begins an IRAP of denc's."""
-        begun = self._is_denc and self._irap is not None
-        return begun and now_us - self._irap[1] < IRAP_ARRIVES_US
+        if self._irap is None or not self._is_denc:
+            return False
+        return now_us - self._irap[1] < IRAP_ARRIVES_US
 
     def _arrival_report(self, now_us: int) -> list[TransportFeedback]:
         several = len(self._arrivals) >= ARRIVALS_SEVERAL
