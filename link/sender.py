@@ -57,6 +57,7 @@ BITRATE_STEP = 0.02  # a change of the encoder's rate that is worth telling
 PADDING_PACKETS = 8  # of the last ones: what a probe sends again
 IRAP_REQUEST_INTERVAL_US = 300_000  # and no second one until the first can have come
 IRAP_TRAVEL_US = 150_000  # beyond the round trip: encoding and pacing
+ROUND_TRIP_MAX_US = 2_000_000  # that is believed when something waits for it
 REPORT_INTERVAL_S = 1.0
 MAX_QUEUED_RETRANSMISSIONS = 512
 _OUTER_BYTES = 16 + 28  # SRTP tag, UDP and IPv4
@@ -169,6 +170,10 @@ class MediaSender:
     def _round_trip_us(self) -> int | None:
         return self._rtt_us if self._rtt_us is not None else self._transport.rtt_us
 
+    def _wait_us(self) -> int:
+        """A round trip, as far as it is known and believed."""
+        return min(self._round_trip_us() or 0, ROUND_TRIP_MAX_US)
+
     async def wait_closed(self) -> str:
         """Waits for the end of the session; why it ended, for the user."""
         return await self._life.wait()
@@ -214,7 +219,7 @@ class MediaSender:
         if packet.media_ssrc != self._ssrcs.media:
             return
         self._nacks += len(packet.lost)
-        self._history.set_rtt(self._round_trip_us() or 0)
+        self._history.set_rtt(self._wait_us())
         for sequence in packet.lost:
             if len(self._retransmissions) >= MAX_QUEUED_RETRANSMISSIONS:
                 break
@@ -244,7 +249,7 @@ class MediaSender:
 
     def _request_irap(self) -> bool:
         """False while the last one may still be on its way."""
-        travel_us = (self._round_trip_us() or 0) + IRAP_TRAVEL_US
+        travel_us = self._wait_us() + IRAP_TRAVEL_US
         self._irap_limit.interval_us = max(IRAP_REQUEST_INTERVAL_US, travel_us)
         allowed = self._irap_limit.allow(monotonic_us())
         if allowed:

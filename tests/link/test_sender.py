@@ -30,7 +30,7 @@ from link.header_extensions import extension_map, send_time
 from link.packet import MediaPacket
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
-from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
+from link.sender import MAX_QUEUED_RETRANSMISSIONS, ROUND_TRIP_MAX_US, MediaSender
 
 SSRCS = Ssrcs(1111, 2222, "cname", 5555)
 PEER = 3333
@@ -220,6 +220,13 @@ async def test_no_second_irap_leaves_before_the_first_can_have_come(bench: Bench
     bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
     assert bench.irap.requests == 1  # that of the start is on its way
     bench.transport.rtt_us = 100_000
+    bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
+    assert bench.irap.requests == 2
+
+
+async def test_a_round_trip_that_nobody_believes_holds_no_irap_back(bench: Bench) -> None:
+    bench.transport.rtt_us = 3_600_000_000
+    await asyncio.sleep(ROUND_TRIP_MAX_US / 1e6 + 0.2)
     bench.feed(RtcpPsfbPacket(RTCP_PSFB_PLI, PEER, SSRCS.media))
     assert bench.irap.requests == 2
 
