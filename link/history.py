@@ -11,6 +11,7 @@ DEFAULT_MAX_AGE_US = 2_000_000
 DEFAULT_MAX_BYTES = 8 << 20
 DEFAULT_MIN_RESEND_US = 10_000
 RESEND_SHARE = 0.5  # of a round trip, within which nothing is sent again
+MIN_RESEND_MAX_US = 1_000_000
 _OSN_BYTES = 2
 
 
@@ -61,7 +62,8 @@ class SendHistory:
 
     def set_rtt(self, rtt_us: float) -> None:
         """Round trip time as measured."""
-        self._min_resend_us = max(self._least_resend_us, round(RESEND_SHARE * rtt_us))
+        wait_us = min(round(RESEND_SHARE * rtt_us), MIN_RESEND_MAX_US)
+        self._min_resend_us = max(self._least_resend_us, wait_us)
 
     @property
     def payload_bytes(self) -> int:

@@ -36,6 +36,7 @@ from link.clock import monotonic_us, unix_us
 from link.errors import WireError
 from link.header_extensions import extension_map, send_time
 from link.history import SendHistory, rtx_payload
+from link.irap_limit import IrapLimit
 from link.nal import split_annexb
 from link.pacer import Pacer
 from link.packet import MediaPacket
@@ -55,9 +56,6 @@ DEFAULT_PACING_BPS = 20_000_000  # until set_max_bitrate
 CONTROL_TICK_S = 0.05
 BITRATE_STEP = 0.02  # a change of the encoder's rate that is worth telling
 PADDING_PACKETS = 8  # of the last ones: what a probe sends again
-IRAP_REQUEST_INTERVAL_US = 300_000  # and no second one until the first can have come
-IRAP_TRAVEL_US = 150_000  # beyond the round trip: encoding and pacing
-ROUND_TRIP_MAX_US = 2_000_000  # that is believed when something waits for it
 REPORT_INTERVAL_S = 1.0
 MAX_QUEUED_RETRANSMISSIONS = 512
 _OUTER_BYTES = 16 + 28  # SRTP tag, UDP and IPv4
@@ -99,7 +97,7 @@ class MediaSender:
         self._path: PathControl | None = None
         self._told_bps = 0
         self._extensions = extension_map(video.transport_cc_id, video.send_time_id)
-        self._irap_limit = reports.RateLimit(IRAP_REQUEST_INTERVAL_US)
+        self._irap_limit = IrapLimit()
         self._wake = asyncio.Event()
         self._sequence = secrets.randbits(16)
         self._rtx_sequence = secrets.randbits(16)
@@ -170,10 +168,6 @@ class MediaSender:
     def _round_trip_us(self) -> int | None:
         return self._rtt_us if self._rtt_us is not None else self._transport.rtt_us
 
-    def _wait_us(self) -> int:
-        """A round trip, as far as it is known and believed."""
-        return min(self._round_trip_us() or 0, ROUND_TRIP_MAX_US)
-
     async def wait_closed(self) -> str:
         """Waits for the end of the session; why it ended, for the user."""
         return await self._life.wait()
@@ -210,8 +204,7 @@ class MediaSender:
         for block in blocks:
             if block.ssrc == self._ssrcs.media:
                 self._fraction_lost = block.fraction_lost / 256
-                rtt_us = reports.round_trip_us(block, unix_us())
-                self._rtt_us = self._rtt_us if rtt_us is None else rtt_us
+                self._rtt_us = reports.round_trip_us(block, unix_us()) or self._rtt_us
                 if self._path is not None:
                     self._path.on_report(self._fraction_lost, monotonic_us())
 
@@ -219,7 +212,7 @@ class MediaSender:
         if packet.media_ssrc != self._ssrcs.media:
             return
         self._nacks += len(packet.lost)
-        self._history.set_rtt(self._wait_us())
+        self._history.set_rtt(self._round_trip_us() or 0)
         for sequence in packet.lost:
             if len(self._retransmissions) >= MAX_QUEUED_RETRANSMISSIONS:
                 break
@@ -249,9 +242,7 @@ class MediaSender:
 
     def _request_irap(self) -> bool:
         """False while the last one may still be on its way."""
-        travel_us = self._wait_us() + IRAP_TRAVEL_US
-        self._irap_limit.interval_us = max(IRAP_REQUEST_INTERVAL_US, travel_us)
-        allowed = self._irap_limit.allow(monotonic_us())
+        allowed = self._irap_limit.allow(monotonic_us(), self._round_trip_us() or 0)
         if allowed:
             self._on_irap_request()
         return allowed
@@ -291,9 +282,8 @@ class MediaSender:
                 self._dropped += 1  # no access unit
             timestamp = unit.rtp_timestamp & 0xFFFFFFFF
             for index, payload in enumerate(payloads, start=1):
-                marker = index == len(payloads)
-                packet = MediaPacket(self._sequence, timestamp, marker, payload)
-                self._media.append(packet)
+                is_last = index == len(payloads)
+                self._media.append(MediaPacket(self._sequence, timestamp, is_last, payload))
                 self._sequence = (self._sequence + 1) & 0xFFFF
         return self._media
 
@@ -394,8 +384,7 @@ class MediaSender:
     async def _send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
         ssrcs = self._ssrcs
         if self._last_sent is not None:
-            timestamp, sent_us = self._last_sent
-            now_us = unix_us()
+            (timestamp, sent_us), now_us = self._last_sent, unix_us()
             timestamp += (now_us - sent_us) * RTP_CLOCK_HZ // 1_000_000
             report = reports.sender_report(
                 ssrcs.media, now_us, timestamp, self._packets, self._octets

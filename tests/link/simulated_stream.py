@@ -16,12 +16,12 @@ from link.fec import parse_repair
 from link.fec_decoder import FecDecoder
 from link.fec_rate import FecRate
 from link.history import SendHistory
+from link.irap_limit import IrapLimit
 from link.jitter import JitterBuffer
 from link.packet import MediaPacket
 from link.protection import Protection, RepairPacket
 from link.receiver import IRAP_ARRIVES_US, PLI_INTERVALS_US
 from link.reports import RateLimit
-from link.sender import IRAP_REQUEST_INTERVAL_US, IRAP_TRAVEL_US
 from link.sent_log import SentLog
 from link.twcc import ArrivalLog, Feedback
 from tests.net.burst_loss import BurstLoss
@@ -70,7 +70,7 @@ def stream(
     jitter.set_rtt(rtt_us)
     history.set_rtt(rtt_us)
     plis = RateLimit(PLI_INTERVALS_US[True])
-    iraps = RateLimit(max(IRAP_REQUEST_INTERVAL_US, rtt_us + IRAP_TRAVEL_US))
+    iraps = IrapLimit()
     shares = rate.share if fec else (lambda rtt, pps: 0.0)
     protection = Protection(lambda pps: shares(rtt_us, pps), 0)
     sequence = again = repaired = pictures = 0
@@ -141,7 +141,7 @@ def stream(
 
     def pli(now_us: int) -> None:
         nonlocal irap_wanted
-        irap_wanted = irap_wanted or iraps.allow(now_us)
+        irap_wanted = irap_wanted or iraps.allow(now_us, rtt_us)
 
     def resend(asked: list[int], now_us: int) -> None:
         nonlocal again

@@ -27,10 +27,11 @@ from link.clock import monotonic_us
 from link.fec import parse_repair
 from link.fec_decoder import FecDecoder
 from link.header_extensions import extension_map, send_time
+from link.irap_limit import ROUND_TRIP_MAX_US
 from link.packet import MediaPacket
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
-from link.sender import MAX_QUEUED_RETRANSMISSIONS, ROUND_TRIP_MAX_US, MediaSender
+from link.sender import MAX_QUEUED_RETRANSMISSIONS, MediaSender
 
 SSRCS = Ssrcs(1111, 2222, "cname", 5555)
 PEER = 3333
