@@ -55,12 +55,12 @@ def configuration(access_unit: bytes) -> bytes | None:
 
 def with_lengths(access_unit: bytes) -> bytes:
     """An access unit as it stands in a file with such a header: lengths instead of start codes."""
-    return b"".join(struct.pack(">I", len(nal)) + nal for nal in split_annexb(access_unit))
+    return b"".join(_with_length(">I", nal) for nal in split_annexb(access_unit))
 
 
 def _array(kind: int, nals: Sequence[bytes]) -> bytes:
-    return struct.pack(">BH", kind, len(nals)) + b"".join(_with_length(nal) for nal in nals)
+    return struct.pack(">BH", kind, len(nals)) + b"".join(_with_length(">H", nal) for nal in nals)
 
 
-def _with_length(nal: bytes) -> bytes:
-    return struct.pack(">H", len(nal)) + nal
+def _with_length(form: str, nal: bytes) -> bytes:
+    return struct.pack(form, len(nal)) + nal

@@ -21,10 +21,16 @@ def send_time(now_us: int) -> int:
     return (now_us << SEND_TIME_FRACTION_BITS) // 1_000_000 & _SEND_TIME_MASK
 
 
+def extensions(
+    transport_cc_id: int | None, send_time_id: int | None
+) -> list[RTCRtpHeaderExtensionParameters]:
+    """Those that have an id, as SDP lists them."""
+    ids = ((TRANSPORT_CC_URI, transport_cc_id), (SEND_TIME_URI, send_time_id))
+    return [RTCRtpHeaderExtensionParameters(id=i, uri=uri) for uri, i in ids if i is not None]
+
+
 def extension_map(transport_cc_id: int | None, send_time_id: int | None) -> HeaderExtensionsMap:
     """For RtpPacket: with the header extensions at the ids that both ends agreed on, if any."""
-    ids = ((TRANSPORT_CC_URI, transport_cc_id), (SEND_TIME_URI, send_time_id))
     known = HeaderExtensionsMap()
-    extensions = [RTCRtpHeaderExtensionParameters(id=i, uri=uri) for uri, i in ids if i is not None]
-    known.configure(RTCRtpParameters(headerExtensions=extensions))
+    known.configure(RTCRtpParameters(headerExtensions=extensions(transport_cc_id, send_time_id)))
     return known

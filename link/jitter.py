@@ -64,8 +64,9 @@ class JitterBuffer:
         self._max_bytes = max_bytes
         self._least_budget_us = latency_budget_us
         self._latency_budget_us = latency_budget_us
-        self._nacks = NackList(max_nacks=max_nacks)
-        self._nacks.eager = eager
+        self._nacks = NackList(max_nacks=max_nacks, eager=eager)
+        self.irap_us: int | None = None  # when the latest packet of what may be an IRAP came
+        self._irap_timestamp: int | None = None
         self._gap = False
         self._repairs_come = False
         self._irap_wanted = False
@@ -155,6 +156,9 @@ class JitterBuffer:
 
         `restored`: by error correction, which says nothing about when packets come.
         """
+        may_begin = may_begin_irap(packet.payload)
+        if not restored and (may_begin or packet.timestamp == self._irap_timestamp):
+            self.irap_us, self._irap_timestamp = now_us, packet.timestamp
         if self._begun_us is None:
             self._begun_us = now_us
             self._newest = packet.sequence - 1
@@ -179,7 +183,7 @@ class JitterBuffer:
             self._counts.packets_recovered += self._nacks.arrived(sequence, now_us)
         self._packets[sequence] = packet, now_us
         self._bytes += len(packet.payload)
-        if may_begin_irap(packet.payload):
+        if may_begin:
             self._entries.add(sequence)
         self._make_room()
         return True

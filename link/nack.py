@@ -38,9 +38,9 @@ class NackList:
     second as well: two chances in one round trip.) With `eager` every 20 ms from the second on.
     """
 
-    def __init__(self, *, max_nacks: int) -> None:
+    def __init__(self, *, max_nacks: int, eager: bool = False) -> None:
         self.rtt_us = DEFAULT_RTT_US
-        self.eager = False
+        self._eager = eager
         self._reorder_us = 0.0
         self._max_nacks = max_nacks
         self._missing: dict[int, _Missing] = {}
@@ -94,12 +94,12 @@ class NackList:
         due = []
         for sequence, missing in self._missing.items():
             if missing.next_nack_us <= now_us < missing.deadline_us:
-                if self.eager or missing.nacks < self._max_nacks:
+                if self._eager or missing.nacks < self._max_nacks:
                     due.append(sequence)
                     missing.nacks += 1
                     if missing.asked_us is None:
                         missing.asked_us = now_us
-                later_us = MIN_RETRY_US if self.eager else max(self.rtt_us, MIN_RETRY_US)
+                later_us = MIN_RETRY_US if self._eager else max(self.rtt_us, MIN_RETRY_US)
                 missing.next_nack_us = now_us + (AGAIN_US if missing.nacks == 1 else later_us)
         return sorted(due)
 

@@ -16,7 +16,6 @@ from aiortc.rtp import AnyRtcpPacket, RtcpByePacket, RtcpRrPacket, RtcpSrPacket,
 
 from link import reports
 from link.access_unit import AccessUnit
-from link.assembly import may_begin_irap
 from link.clock import monotonic_us, unix_us
 from link.errors import SessionEnded, WireError
 from link.fec import parse_repair
@@ -35,7 +34,8 @@ from link.unit_queue import UnitQueue
 
 MAX_QUEUED_UNITS = 64
 MAX_QUEUED_BYTES = 16 << 20
-PLI_INTERVALS_US = (300_000, 25_000)  # the second: of denc, which bounds its IRAPs itself
+PLI_INTERVAL_US = 300_000
+DENC_PLI_INTERVAL_US = 25_000  # denc bounds its IRAPs itself
 IRAP_ARRIVES_US = 300_000  # from its latest packet on: until then none is asked for, of denc
 REPORT_INTERVAL_US = 500_000  # keeps the sender's own probing quiet
 FEEDBACK_TICK_S = 0.01  # of retry timers
@@ -84,10 +84,11 @@ class MediaReceiver:
         self._units = UnitQueue(MAX_QUEUED_UNITS, MAX_QUEUED_BYTES)
         self._ready = asyncio.Event()
         self._urgent = asyncio.Event()  # there is something to ask for
-        self._irap: tuple[int, int] | None = None  # RTP timestamp, arrival of its latest packet
         self._gap = False  # units in front of the next one to be queued were dropped here
         self._irap_asked = False
-        self._pli_limit = reports.RateLimit(PLI_INTERVALS_US[self._is_denc])
+        self._pli_limit = reports.RateLimit(
+            DENC_PLI_INTERVAL_US if self._is_denc else PLI_INTERVAL_US
+        )
         self._report_limit = reports.RateLimit(REPORT_INTERVAL_US)
         self._bytes = self._packets = self._nacks = self._plis = self._dropped = self._repaired = 0
         transport.expect_extensions(video.transport_cc_id, video.send_time_id)
@@ -227,8 +228,6 @@ class MediaReceiver:
         restarts = self._jitter.restarts
         media = MediaPacket(sequence, packet.timestamp, bool(packet.marker), payload)
         self._jitter.add(media, now_us)
-        if may_begin_irap(payload) or (self._irap is not None and self._irap[0] == media.timestamp):
-            self._irap = media.timestamp, now_us
         if self._jitter.restarts > restarts:
             self._fec = FecDecoder()
         if self._video.fec_payload_type is not None:
@@ -304,9 +303,8 @@ class MediaReceiver:
     def _irap_arrives(self, now_us: int) -> bool:
         """Whether the IRAP that is asked for may be on its last way. Others than denc may put in
         front of every picture what begins an IRAP of denc's."""
-        if self._irap is None or not self._is_denc:
-            return False
-        return now_us - self._irap[1] < IRAP_ARRIVES_US
+        irap_us = self._jitter.irap_us
+        return self._is_denc and irap_us is not None and now_us - irap_us < IRAP_ARRIVES_US
 
     def _arrival_report(self, now_us: int) -> list[TransportFeedback]:
         several = len(self._arrivals) >= ARRIVALS_SEVERAL

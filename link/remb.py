@@ -1,4 +1,4 @@
-"""REMB of a receiver: what the path takes, for senders that know no transport-wide feedback.
+"""REMB: what the path takes as the receiver sees it, where there is no transport-wide feedback.
 
 Google congestion control at the receiver (draft-ietf-rmcat-gcc-02, the older of its two ends;
 draft-alvestrand-rmcat-remb-03 for the message), as aiortc has it: from when packets left
@@ -7,8 +7,10 @@ draft-alvestrand-rmcat-remb-03 for the message), as aiortc has it: from when pac
 
 from __future__ import annotations
 
+import struct
+
 from aiortc.rate import RemoteBitrateEstimator
-from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtpPacket, pack_remb_fci
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtpPacket, pack_remb_fci, unpack_remb_fci
 
 OUTER_BYTES = 12 + 8 + 16 + 28  # RTP header and extension, SRTP tag, UDP and IPv4
 SILENCE_US = 2_000_000  # then what is known of the path is old
@@ -42,3 +44,14 @@ class RembEstimator:
         fci = pack_remb_fci(self._due_bps, [media_ssrc])
         self._due_bps = None
         return RtcpPsfbPacket(RTCP_PSFB_APP, ssrc, 0, fci)
+
+
+def parse_remb(packet: RtcpPsfbPacket) -> int | None:
+    """Bit/s of a REMB; None: the packet is some other feedback."""
+    if packet.fmt != RTCP_PSFB_APP:
+        return None
+    try:
+        bitrate_bps: int = unpack_remb_fci(packet.fci)[0]
+    except (ValueError, struct.error):
+        return None
+    return bitrate_bps

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiortc import RTCRtpCodecParameters, RTCRtpHeaderExtensionParameters
+from aiortc import RTCRtpCodecParameters
 from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.sdp import GroupDescription, MediaDescription, SessionDescription, SsrcDescription
 
 from link.fec import FEC_FORMAT
-from link.header_extensions import SEND_TIME_URI, TRANSPORT_CC_URI
+from link.header_extensions import extensions
 from link.sdp import (
     CLOCK_RATE_HZ,
     NETWORKS_ATTRIBUTE,
@@ -55,8 +55,8 @@ def make_offer(
     )
     media = _video_section(transport, video, "sendonly")
     media.rtp.codecs[0].rtcpFeedback = [RTCRtcpFeedback(*item) for item in _SENDER_FEEDBACK]
-    send_time = RTCRtpHeaderExtensionParameters(id=OFFER_SEND_TIME_ID, uri=SEND_TIME_URI)
-    media.rtp.headerExtensions.append(send_time)  # for who knows no transport-wide feedback
+    # the time of sending is for who knows no transport-wide feedback
+    media.rtp.headerExtensions = extensions(video.transport_cc_id, OFFER_SEND_TIME_ID)
     media.msid = f"{ssrcs.cname} {ssrcs.cname}"
     sources = [ssrcs.media, ssrcs.rtx]
     media.ssrc_group = [GroupDescription("FID", [*sources])]
@@ -100,12 +100,7 @@ def _video_section(
     media.direction = direction
     media.rtp.muxId = video.mid
     media.rtp.codecs = _codecs(video)
-    ids = ((video.transport_cc_id, TRANSPORT_CC_URI), (video.send_time_id, SEND_TIME_URI))
-    media.rtp.headerExtensions = [
-        RTCRtpHeaderExtensionParameters(id=number, uri=uri)
-        for number, uri in ids
-        if number is not None
-    ]
+    media.rtp.headerExtensions = extensions(video.transport_cc_id, video.send_time_id)
     media.fmt = [codec.payloadType for codec in media.rtp.codecs]
     media.ice = transport.ice
     media.dtls = transport.dtls

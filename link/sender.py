@@ -9,13 +9,11 @@ send() -> UnitQueue -> packetize -+-> Pacer -> SRTP -> the peer
 
 import asyncio
 import secrets
-import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from aiortc.rtp import (
-    RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
@@ -27,7 +25,6 @@ from aiortc.rtp import (
     RtcpRtpfbPacket,
     RtcpSrPacket,
     RtpPacket,
-    unpack_remb_fci,
 )
 
 from link import reports
@@ -43,6 +40,7 @@ from link.packet import MediaPacket
 from link.path_control import PathControl
 from link.payload import DEFAULT_MAX_PAYLOAD_BYTES, packetize
 from link.protection import Protection, RepairPacket
+from link.remb import parse_remb
 from link.sdp import VideoParameters
 from link.sdp_text import Ssrcs
 from link.sequence import RTP_CLOCK_HZ
@@ -204,7 +202,8 @@ class MediaSender:
         for block in blocks:
             if block.ssrc == self._ssrcs.media:
                 self._fraction_lost = block.fraction_lost / 256
-                self._rtt_us = reports.round_trip_us(block, unix_us()) or self._rtt_us
+                rtt_us = reports.round_trip_us(block, unix_us())
+                self._rtt_us = self._rtt_us if rtt_us is None else rtt_us
                 if self._path is not None:
                     self._path.on_report(self._fraction_lost, monotonic_us())
 
@@ -232,13 +231,10 @@ class MediaSender:
             self._plis += 1
             if self._request_irap():
                 self._retransmissions.clear()  # stale: the peer waits for an IRAP now
-        elif packet.fmt == RTCP_PSFB_APP:
-            try:
-                self._remb_bps = unpack_remb_fci(packet.fci)[0]
-            except (ValueError, struct.error):
-                return  # some other application layer feedback
+        elif (remb_bps := parse_remb(packet)) is not None:
+            self._remb_bps = remb_bps
             if self._path is not None:
-                self._path.on_remb(self._remb_bps)
+                self._path.on_remb(remb_bps)
 
     def _request_irap(self) -> bool:
         """False while the last one may still be on its way."""
@@ -384,7 +380,8 @@ class MediaSender:
     async def _send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
         ssrcs = self._ssrcs
         if self._last_sent is not None:
-            (timestamp, sent_us), now_us = self._last_sent, unix_us()
+            timestamp, sent_us = self._last_sent
+            now_us = unix_us()
             timestamp += (now_us - sent_us) * RTP_CLOCK_HZ // 1_000_000
             report = reports.sender_report(
                 ssrcs.media, now_us, timestamp, self._packets, self._octets

@@ -179,7 +179,8 @@ def run(
                 break
             on_the_way.remove(item)
             arrivals.add(item[1] & 0xFFFF, item[0] + CLOCK_OFFSET_US)
-            remb_peer.arrived(item[1], item[2], item[3], item[0])
+            if remb:
+                remb_peer.arrived(item[1], item[2], item[3], item[0])
             arrived += item[2]
         if remb:
             remb_peer.tick(now, path.one_way_us)

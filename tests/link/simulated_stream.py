@@ -20,7 +20,7 @@ from link.irap_limit import IrapLimit
 from link.jitter import JitterBuffer
 from link.packet import MediaPacket
 from link.protection import Protection, RepairPacket
-from link.receiver import IRAP_ARRIVES_US, PLI_INTERVALS_US
+from link.receiver import DENC_PLI_INTERVAL_US, IRAP_ARRIVES_US
 from link.reports import RateLimit
 from link.sent_log import SentLog
 from link.twcc import ArrivalLog, Feedback
@@ -69,13 +69,12 @@ def stream(
     jitter, decoder, arrivals = JitterBuffer(eager=True), FecDecoder(), ArrivalLog()
     jitter.set_rtt(rtt_us)
     history.set_rtt(rtt_us)
-    plis = RateLimit(PLI_INTERVALS_US[True])
+    plis = RateLimit(DENC_PLI_INTERVAL_US)
     iraps = IrapLimit()
     shares = rate.share if fec else (lambda rtt, pps: 0.0)
     protection = Protection(lambda pps: shares(rtt_us, pps), 0)
     sequence = again = repaired = pictures = 0
     irap_wanted, is_frozen = True, False
-    irap_us = irap_timestamp = -IRAP_ARRIVES_US  # the latest that came of one
     shown: list[int] = []
 
     def at(time_us: int, act: Callable[[int], None]) -> None:
@@ -110,11 +109,8 @@ def stream(
             at(now_us + FRAME_US, picture)
 
     def receive(item: MediaPacket | RepairPacket, number: int, now_us: int) -> None:
-        nonlocal irap_us, irap_timestamp
         arrivals.add(number & 0xFFFF, now_us)
         if isinstance(item, MediaPacket):
-            if item.payload.startswith(_VPS) or item.timestamp == irap_timestamp:
-                irap_us, irap_timestamp = now_us, item.timestamp
             jitter.add(item, now_us)
             found = decoder.add(item)
         else:
@@ -135,8 +131,8 @@ def stream(
         asked = jitter.missing(now_us)
         if asked:
             travel(now_us, lambda then: resend(asked, then), back)
-        wanted = jitter.irap_wanted and now_us - irap_us >= IRAP_ARRIVES_US
-        if wanted and plis.allow(now_us):
+        arrives = jitter.irap_us is not None and now_us - jitter.irap_us < IRAP_ARRIVES_US
+        if jitter.irap_wanted and not arrives and plis.allow(now_us):
             travel(now_us, pli, back)
 
     def pli(now_us: int) -> None:

@@ -38,8 +38,7 @@ def test_no_packet_is_asked_for_more_often_than_every_20_ms():
 
 
 def test_who_answers_with_care_is_asked_every_20_ms_to_the_end():
-    nacks = NackList(max_nacks=4)
-    nacks.eager = True
+    nacks = NackList(max_nacks=4, eager=True)
     nacks.add(7, 0, FAR, 400_000)
     asked = [now_us for now_us in range(0, 500_000, 2_000) if nacks.due(now_us)]
     assert asked == [0, *range(AGAIN_US, 400_000, MIN_RETRY_US)]
