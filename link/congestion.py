@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from link.delay_trend import DelayTrend, PathDelay
-from link.loss_log import LossLog
+from link.loss_log import NO_LOSS, Loss, LossLog, loss_of
 from link.loss_trial import LossTrial
 from link.lowest import Lowest
 from link.plateau import Plateau
@@ -163,7 +163,7 @@ class CongestionControl:
         """A receiver report of a peer without transport feedback: loss is all it tells."""
         if self._feedback_us is not None:
             return
-        self._on_loss(fraction_lost, now_us)
+        self._on_loss(Loss(fraction_lost, fraction_lost), now_us)
         self._updated_us = now_us
 
     def on_tick(self, under_way: UnderWay | None, now_us: int) -> None:
@@ -277,18 +277,14 @@ class CongestionControl:
             wanted = min(wanted, AHEAD_OF_ACKED * self._acked_bps(ACKED_WINDOW_US) + AHEAD_BPS)
         self._set(max(self._target, wanted))
 
-    def _loss(self, newest_us: int) -> float:
-        """Share of the bytes lost in the last second (what a policer drops is often the small last
-        packet of a picture), but for what may only have been overtaken: feedback tells of that
+    def _loss(self, newest_us: int) -> Loss:
+        """Of the last second, but for what may only have been overtaken: feedback tells of that
         again."""
         until_us = newest_us - SETTLED_US
         counted = [outcome for outcome in self._loss_log.counted() if outcome.sent_us <= until_us]
-        if len(counted) < LOSS_PACKETS_MIN:
-            return 0.0
-        lost_bytes = sum(outcome.size_bytes for outcome in counted if outcome.is_lost)
-        return lost_bytes / sum(outcome.size_bytes for outcome in counted)
+        return loss_of(counted) if len(counted) >= LOSS_PACKETS_MIN else NO_LOSS
 
-    def _on_loss(self, loss: float, now_us: int) -> None:
+    def _on_loss(self, loss: Loss, now_us: int) -> None:
         """Steps back when more is lost than at any rate, or grows."""
         target = self._loss_trial.target(loss, self._target, now_us)
         if self._loss_trial.emptied_us == now_us:

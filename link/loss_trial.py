@@ -1,13 +1,16 @@
 """Is what is lost of our making? Tried out: a radio link loses packets at any rate, a full queue or
 a policer only as many as are too many.
 
+Losses in bursts look like too much for a moment, so that only what is surely lost begins a trial.
 A policer lets a bucket full through before it counts. Where probes find room that goes away again,
 there are none for a while.
 """
 
 from __future__ import annotations
 
-LOSS_MAX = 0.10  # above what is lost at any rate
+from link.loss_log import Loss
+
+LOSS_MAX = 0.07  # surely, above what is lost at any rate
 BACKOFF = 0.8
 MUCH_LOSS = 0.3
 WAIT_US = 1_500_000
@@ -44,8 +47,9 @@ class LossTrial:
         """A probe made the target grow."""
         self._probed_us = now_us
 
-    def target(self, loss: float, target: float, now_us: int) -> float | None:
+    def target(self, measured: Loss, target: float, now_us: int) -> float | None:
         """What to go to, or to stay at, of `target`; None: loss says nothing against more."""
+        loss = measured.share
         if self._trial is not None:
             when_us, before_target, before_loss = self._trial
             waited_us = now_us - when_us
@@ -62,7 +66,7 @@ class LossTrial:
             if before_loss > MUCH_LOSS:
                 self._end_of_bucket(when_us, now_us)
         self._floor = min(self._floor, max(loss, self._floor * 0.98))
-        if loss <= self._floor + LOSS_MAX:
+        if measured.surely <= self._floor + LOSS_MAX:
             return None
         self._trial = now_us, target, loss
         return _less(target, loss)

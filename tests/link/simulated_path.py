@@ -18,6 +18,8 @@ from link.probing import Probing
 from link.remb import OUTER_BYTES, RembEstimator
 from link.sent_log import SentLog
 from link.twcc import ArrivalLog, Feedback
+from tests.net.burst_loss import BurstLoss
+from tests.net.knobs import Knobs
 
 STEP_US = 1_000
 FPS = 25
@@ -61,6 +63,7 @@ class Path:
     one_way_us: int = 50_000
     queue_bytes: int = 1 << 20
     loss: float = 0.0
+    burst: float | None = None  # mean length of losses, packets
     jitter_us: int = 0
     dark: bool = False
     dark_each: Blink | None = None
@@ -131,6 +134,7 @@ def run(
     rng = random.Random(seed)
     control, log, probing = CongestionControl(start_bps, bounds), SentLog(), Probing()
     arrivals, remb_peer = ArrivalLog(), RembPeer(control)
+    losses = BurstLoss(rng)
     local: deque[int] = deque()  # sizes that wait for the pacer
     on_the_way: list[tuple[int, int, int, int]] = []  # arrival, number, size, when it left
     back: list[tuple[int, Feedback]] = []
@@ -160,7 +164,8 @@ def run(
             sent += size
             queued_us = max(0.0, queue_free_us - now)
             worst = max(worst, queued_us)
-            if path.is_dark(now) or rng.random() < path.loss:
+            is_lost = losses.takes(Knobs(loss_percent=100 * path.loss, avg_burst_loss=path.burst))
+            if path.is_dark(now) or is_lost:
                 continue
             if path.policer is not None and not path.policer.takes(size, now):
                 continue

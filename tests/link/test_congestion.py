@@ -86,6 +86,14 @@ def test_random_loss_is_not_taken_for_congestion(loss: float) -> None:
     assert used(seconds[8:]) > 0.6 * (1 - loss) * 1e6
 
 
+@pytest.mark.parametrize("burst", [3, 8, 20])
+def test_bursts_of_loss_are_not_taken_for_congestion(burst: float) -> None:
+    bounds = Bounds(30_000, 1_000_000)
+    path = Path(3e6, loss=0.1, burst=burst)
+    runs = [run(path, 60, bounds=bounds, seed=seed)[5:] for seed in (1, 2, 3)]
+    assert sum(sum(s.target_bps for s in r) / len(r) for r in runs) / len(runs) > 920_000
+
+
 def test_a_policer_is_felt_by_its_loss() -> None:
     seconds = run(Path(0.5e6, queue_bytes=3_000), 20, bounds=WIDE)
     assert share_lost(seconds[5:]) < 0.1

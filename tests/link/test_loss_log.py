@@ -1,6 +1,6 @@
 """Which losses count: not those of outages, nor what was only overtaken."""
 
-from link.loss_log import LossLog
+from link.loss_log import LossLog, loss_of
 from link.sent_log import Fate, SentPacket
 
 STEP_US = 10_000
@@ -51,3 +51,18 @@ def test_what_was_only_overtaken_is_taken_back() -> None:
     late = told("..x", first=0)[2].packet
     log.add([Fate(late, 90_000, was_lost=True)])
     assert shown(log) == "....x."
+
+
+def test_bursts_of_losses_tell_less_than_the_same_number_alone() -> None:
+    def measured(outcomes: str) -> tuple[float, float]:
+        log = LossLog(window_us=10_000_000)
+        log.add(told(outcomes))
+        return loss_of(log.counted())
+
+    share, surely = measured(20 * "x....")
+    assert share == 0.2
+    assert 0.15 < surely < 0.16
+    share, surely = measured(40 * "." + 20 * "x" + 40 * ".")
+    assert share == 0.2
+    assert surely == 0.0  # one event
+    assert measured(20 * ".") == (0.0, 0.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from link.loss_log import Loss
 from link.loss_trial import LossTrial
 
 TICK_US = 50_000
@@ -16,7 +17,8 @@ class Path:
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds * 1e6 / TICK_US)):
             self.now_us += TICK_US
-            target = self.trial.target(self.loss_at(self.target), self.target, self.now_us)
+            loss = self.loss_at(self.target)
+            target = self.trial.target(Loss(loss, loss), self.target, self.now_us)
             self.target = self.target if target is None else target
 
 
