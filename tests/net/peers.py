@@ -60,6 +60,7 @@ class DencPeer:
 
     name: str = "denc"
     engine: str = "plain"
+    scale: str = "auto"
     place: Place = HERE
 
     def receiver(self, port: int, figures_port: int, folder: Path) -> Daemon:
@@ -81,7 +82,7 @@ class DencPeer:
         options = [
             "--source", "demo:", "--peer", url, "--size", stream.size, "--fps", f"{stream.fps:g}",
             "--max-bitrate", str(bitrate_bps), "--engine", self.engine,
-            "--token", TOKEN, "--state", str(folder / "streamer-state"),
+            "--scale", self.scale, "--token", TOKEN, "--state", str(folder / "streamer-state"),
             "--figures-port", str(figures_port),
         ]  # fmt: skip
         log = folder / "denc-stream.log"

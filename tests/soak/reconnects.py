@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
 
-from tests.net.ends import DARK, STREAMER, VIEWER, Reconnect, darken, kill, running
+from tests.net.ends import DARK, STREAMER, VIEWER, Reconnect, darken, kill
 from tests.net.matrix import BASE
-from tests.net.peers import DencPeer, Stream
+from tests.soak.plan import Plan
 from tests.soak.report import Result
 from tests.soak.sample import Sample, look
-from tests.soak.steady import BITRATE_BPS
 from tests.soak.verdict import MEMORY_MIB_PER_100, of_growth, of_reconnects
 
 KINDS = (STREAMER, VIEWER, DARK)
@@ -20,24 +17,12 @@ SETTLE_S = {STREAMER: 1.5, VIEWER: 5.5, DARK: 5.5}  # a session of 5 s begins th
 WARM_UP = 0.2  # of all reconnects
 
 
-async def reconnect_often(
-    kind: str,
-    times: int,
-    folder: Path,
-    *,
-    stream: Stream,
-    engine: str,
-    seed: int,
-    tell: Callable[[float], object],
-) -> Result:
-    """Runs it; `tell` gets 1 after each reconnect."""
+async def reconnect_often(kind: str, times: int, plan: Plan) -> Result:
+    """Runs it; `plan.tell` gets 1 after each reconnect."""
     samples: dict[str, list[Sample]] = {end: [] for end in SURVIVORS[kind]}
     reconnects: list[Reconnect] = []
     error = ""
-    peer = DencPeer(engine=engine)
-    async with running(
-        folder, BASE, peer=peer, stream=stream, bitrate_bps=BITRATE_BPS, seed=seed
-    ) as (ends, link):
+    async with plan.running(BASE) as (ends, link):
         for number in range(times + 1):
             await asyncio.sleep(SETTLE_S[kind])
             for end, those in samples.items():
@@ -48,7 +33,7 @@ async def reconnect_often(
             reconnects.append(
                 await (darken(ends, link, BASE) if kind == DARK else kill(ends, kind))
             )
-            tell(1)
+            plan.tell(1)
     lines = of_reconnects(reconnects)
     lines += of_growth(samples, times * WARM_UP, 100, MEMORY_MIB_PER_100, "in 100 reconnects")
     about = {
@@ -57,6 +42,6 @@ async def reconnect_often(
         DARK: "The link is dark until both ends gave the session up: what both keep.",
     }
     return Result(
-        f"reconnects-{kind}", f"{about[kind]} Engine {engine}.", "reconnects", times * WARM_UP,
+        f"reconnects-{kind}", f"{about[kind]} Engine {plan.engine}.", "reconnects", times * WARM_UP,
         samples, reconnects, lines, error,
     )  # fmt: skip

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from tests.net.ends import STREAMER, VIEWER, Reconnect, darken, running
+from tests.net.ends import STREAMER, VIEWER, Reconnect, darken
 from tests.net.matrix import BASE
-from tests.net.peers import DencPeer, Stream
+from tests.net.peers import Stream
+from tests.soak.plan import Plan
 from tests.soak.report import Result
 from tests.soak.sample import Sample, figures_of, parse
 from tests.soak.verdict import HOUR_S, MEMORY_MIB_PER_HOUR, Line, of_growth, of_reconnects
@@ -24,17 +24,8 @@ SAMPLES = 720  # of a run, at most one in a second
 WARM_UP_MAX_S = RECONNECT_EVERY_MAX_S = HOUR_S
 
 
-async def soak(
-    seconds: float,
-    loss_percent: float,
-    folder: Path,
-    *,
-    stream: Stream,
-    engine: str,
-    seed: int,
-    tell: Callable[[float], object],
-) -> Result:
-    """Runs it; `tell` gets the seconds that passed since it was told last."""
+async def soak(seconds: float, loss_percent: float, plan: Plan) -> Result:
+    """Runs it; `plan.tell` gets the seconds that passed since it was told last."""
     knobs = replace(BASE, loss_percent=loss_percent)
     warm_up_s = min(WARM_UP_MAX_S, seconds / 4)
     every_s = min(RECONNECT_EVERY_MAX_S, seconds / 3)
@@ -43,10 +34,7 @@ async def soak(
     reconnects: list[Reconnect] = []
     error = ""
     newest: dict[str, Mapping[str, Any]] = {}
-    peer = DencPeer(engine=engine)
-    async with running(
-        folder, knobs, peer=peer, stream=stream, bitrate_bps=BITRATE_BPS, seed=seed
-    ) as (ends, link):
+    async with plan.running(knobs) as (ends, link):
         begin = told = time.monotonic()
         next_reconnect_s = every_s
         while not error and (at := time.monotonic() - begin) < seconds:
@@ -58,7 +46,7 @@ async def soak(
                 reconnects.append(await darken(ends, link, knobs))
                 next_reconnect_s += every_s
             await asyncio.sleep(step_s)
-            tell(time.monotonic() - told)
+            plan.tell(time.monotonic() - told)
             told = time.monotonic()
             error = ends.exit_reason()
     lines = of_growth(samples, warm_up_s, HOUR_S, MEMORY_MIB_PER_HOUR, "an hour")
@@ -68,7 +56,8 @@ async def soak(
     return Result(
         "soak",
         f"{seconds / HOUR_S:.2f} h, {loss_percent:g}% of loss both ways, round trip 100 ms, "
-        f"{stream.size} at {stream.fps:g} frames/s, engine {engine}; {len(reconnects)} reconnects.",
+        f"{plan.stream.size} at {plan.stream.fps:g} frames/s, engine {plan.engine}; "
+        f"{len(reconnects)} reconnects.",
         "s",
         warm_up_s,
         samples,

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.net.ends import Reconnect
+from tests.net.shown import ShownPicture
 from tests.soak.__main__ import main
+from tests.soak.overload import verdicts as overload_verdicts
 from tests.soak.plot import plot
 from tests.soak.report import Result, write_report
 from tests.soak.sample import Sample, parse
@@ -70,6 +72,23 @@ def test_where_the_time_goes_is_told() -> None:
     assert stage_lines({}) == []
 
 
+@pytest.mark.parametrize(
+    ("ms_per_min", "waits_ms", "expected"),
+    [(0, [40, 90], (MET, MET)), (3, [40, 90], (MISSED, MET)), (-3, [120], (MET, MISSED))],
+)
+def test_an_overload_may_neither_grow_nor_wait(
+    ms_per_min: float, waits_ms: list[float], expected: tuple[str, str]
+) -> None:
+    second_us = 1_000_000
+    shown = [
+        ShownPicture(n, n * second_us, round(n * (second_us + 1000 * ms_per_min / 60)) + 150_000)
+        for n in range(300)
+    ]
+    lines = overload_verdicts(shown, 40, waits_ms)
+    assert tuple(line.verdict for line in lines if line.goal) == expected
+    assert lines[0].result == "300 shown, 40 dropped"
+
+
 def test_the_report_is_written_with_its_plot(tmp_path: Path) -> None:
     lines = [Line("memory", "<= 1", "0", MET)]
     back = [Reconnect("dark", 2.0, math.inf)]
@@ -82,7 +101,10 @@ def test_the_report_is_written_with_its_plot(tmp_path: Path) -> None:
     assert (tmp_path / "soak.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("arguments", [["--seconds", "1"], ["--kinds", "sun"], ["--size", "big"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--seconds", "1"], ["--kinds", "sun"], ["--size", "big"], ["--overload", "2", "0"]],
+)
 def test_a_command_line_without_sense_ends_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)

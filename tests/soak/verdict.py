@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.net.ends import Reconnect
 from tests.soak.sample import Sample
-from tests.soak.trend import rise, trend
+from tests.soak.trend import Trend, rise, trend
 
 MEMORY_MIB_PER_HOUR = 1.0
 MEMORY_MIB_PER_100 = 1.0  # reconnects: "no growth", less what is within the noise
@@ -38,10 +38,7 @@ def of_growth(
     for end, every in samples.items():
         warm = [sample for sample in every if sample.at >= warm_up]
         memory = trend([s.at for s in warm], [s.memory_mib for s in warm]).per(unit)
-        low, high = memory.slope - memory.uncertainty, memory.slope + memory.uncertainty
-        verdict = MET if high <= limit else MISSED if low > limit else OPEN
-        goal = f"<= {limit:g} MiB {name}"
-        lines.append(Line(f"memory of the {end}", goal, f"{memory} MiB {name}", verdict))
+        lines.append(of_trend(f"memory of the {end}", memory, limit, f"MiB {name}"))
         for count in COUNTS:
             values = [getattr(sample, count) for sample in warm]
             grown = rise(values) if values else math.inf
@@ -50,6 +47,13 @@ def of_growth(
                 Line(f"{count} of the {end}", "no growth", result, MET if grown < 1 else MISSED)
             )
     return lines
+
+
+def of_trend(what: str, found: Trend, limit: float, unit: str) -> Line:
+    """Whether it may grow by more than the limit; open where that is within what is not known."""
+    low, high = found.slope - found.uncertainty, found.slope + found.uncertainty
+    verdict = MET if high <= limit else MISSED if low > limit else OPEN
+    return Line(what, f"<= {limit:g} {unit}", f"{found} {unit}", verdict)
 
 
 def of_reconnects(reconnects: Sequence[Reconnect]) -> list[Line]:
