@@ -173,13 +173,16 @@ def _latency_left_ms(evidence: Evidence, disturbed: Span) -> float | None:
 def _phases(evidence: Evidence) -> list[tuple[float, float | None, Span]]:
     """(capacity before, capacity, when) of each phase whose capacity differs from the one before.
 
-    A capacity of None is without bound; the first phase has the same before as in it.
+    A capacity of None is without bound, as before the first phase; the last phase stays.
     """
     found: list[tuple[float, float | None, Span]] = []
     start_us = evidence.window.start_us
     before = float("inf")
-    for phase in evidence.schedule.phases:
+    phases = evidence.schedule.phases
+    for number, phase in enumerate(phases, 1):
         end_us = min(start_us + round(phase.duration_s * 1e6), evidence.window.end_us)
+        if number == len(phases):
+            end_us = evidence.window.end_us
         capacity = phase.knobs.capacity_kbps
         if end_us > start_us:
             found.append((before, capacity, Span(start_us, end_us)))

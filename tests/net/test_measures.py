@@ -116,6 +116,19 @@ def test_queue_and_use_of_the_capacity_are_those_of_the_worst_phase() -> None:
     assert result.added_queue_ms == 250
 
 
+def test_a_link_that_stays_as_it_is_counts_to_the_end_of_the_window() -> None:
+    flow = Flow()
+    for index in range(4000):  # 5 ms apart: 100 kbit/s, and twice as much from 10 s on
+        now_us = START_US + index * 5000
+        waits_us = 10_000 if index < 2000 else 50_000
+        size = 125 if index >= 2000 else 62.5
+        flow.add(round(size) - HEADER_BYTES, now_us, Passage((now_us,), waits_us, 1))
+    schedule = Schedule.steady(Knobs(capacity_kbps=250))
+    result = measure(evidence([], 20.0, up=flow, schedule=schedule))
+    assert result.capacity_used_percent == pytest.approx(80, rel=0.05)
+    assert result.added_queue_ms == 50
+
+
 def test_goals_tell_themselves_in_words() -> None:
     assert str(at_least("shown_percent", 97)) == "shown >= 97 %"
     assert str(at_most("longest_freeze_ms", 800)) == "longest freeze <= 800 ms"
