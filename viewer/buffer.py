@@ -21,6 +21,7 @@ from viewer.picture import Decoded
 CAPACITY = 32  # pictures a lane; the budget is reached long before, unless nothing is restored
 COST_SAMPLES = 5  # batches; the first of a network includes its loading
 OVERLOADED_BUDGET_US = 100_000  # where pictures have to be dropped anyway, waiting gains nothing
+OVERLOADED_BATCH_US = 50_000  # nor does a long batch, which the newest picture waits for
 TURN_US = 100_000  # the most that a batch makes streams of another kind wait, if it can
 
 _Kind: TypeAlias = tuple[object, ...]
@@ -166,6 +167,8 @@ class LatentBuffer:
         if not cost_us:
             return 1 if others_wait else self._batch_max
         left_us = self._budget_us - (now_us - turn.oldest.arrived_us)
+        if self._pace(kind).load > 1:
+            left_us = min(left_us, OVERLOADED_BATCH_US)
         if others_wait:
             left_us = min(left_us, TURN_US)
         return max(1, min(self._batch_max, int(left_us / cost_us)))

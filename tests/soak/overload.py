@@ -81,7 +81,8 @@ def verdicts(shown: Sequence[ShownPicture], dropped: int, waits_ms: Sequence[flo
     warm = [picture for picture in shown if picture.shown_us >= first_us]
     latencies_ms = [picture.latency_ms for picture in warm]
     minutes = [picture.shown_us / MINUTE_US for picture in warm]
-    pictures = f"{len(shown)} shown, {dropped} dropped"
+    came = (len(shown) + dropped) / max(1, len(shown))
+    pictures = f"{len(shown)} shown, {dropped} dropped: {came:.1f} times as many came"
     told = [Line("pictures", "", pictures, "")]
     if latencies_ms:
         p50, p95 = np.percentile(latencies_ms, (50, 95))

@@ -151,6 +151,18 @@ def test_an_overloaded_viewer_neither_falls_behind_nor_shows_old_pictures(
     assert abs(slope.slope) + slope.uncertainty < 1
 
 
+def test_an_overloaded_viewer_takes_short_batches() -> None:
+    for cost_us, taken in ((30_000, [10, 11]), (50_000, [10])):  # pictures are 40 ms apart
+        bench = Bench()
+        for number in range(10):
+            bench.put(number)
+            bench.take()
+            bench.buffer.measured(1, cost_us)
+            bench.now_us += FRAME_US
+        bench.put(10, 11)
+        assert bench.take() == taken
+
+
 def test_loading_a_network_once_does_not_look_like_a_slow_network() -> None:
     bench = Bench()
     bench.put(0)
