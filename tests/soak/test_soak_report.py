@@ -84,7 +84,8 @@ def test_an_overload_may_neither_grow_nor_wait(
         ShownPicture(n, n * second_us, round(n * (second_us + 1000 * ms_per_min / 60)) + 150_000)
         for n in range(300)
     ]
-    lines = overload_verdicts(shown, 300, waits_ms)
+    waits = [{"max": wait_ms, "p95": 20.0} for wait_ms in waits_ms]
+    lines = overload_verdicts(shown, 300, waits)
     assert tuple(line.verdict for line in lines if line.goal) == expected
     assert lines[0].result == "300 shown, 300 dropped: 2.0 times as many came"
 
