@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from engines.carrier import CASCADE, CarrierEncoder, CodedPicture
 from engines.frame import Planes
-from engines.rate_control import IRAP_SHARE_S, RateControl
+from engines.rate_control import FIRST_IRAP_SHARE_S, RateControl
 
 BASE_QP = 36  # of the open encoder; offsets count from here
 QP_LOW, QP_HIGH = 12.0, 51.0
@@ -105,5 +105,5 @@ class RatedEncoder:
 
 def _first_qp(bitrate_bps: float, pixels: int) -> float:
     """For the first IRAP, of which nothing is known yet: as for a hard picture."""
-    bits = IRAP_SHARE_S * bitrate_bps / pixels
+    bits = FIRST_IRAP_SHARE_S * bitrate_bps / pixels
     return min(max(FIRST_QP - 5 * math.log2(bits / FIRST_BITS), QP_LOW), QP_HIGH)

@@ -78,10 +78,10 @@ def test_what_is_saved_in_quiet_times_is_bounded() -> None:
 
 def test_a_known_irap_is_held_to_its_share() -> None:
     rate = control()
-    rate.coded(-1, 0.0, 200_000, 0)
+    rate.coded(-1, 0.0, 80_000, 0)
     rate.coded(0, 0.0, 4_000, STEP_US)
     offset = rate.offset(-1, 2 * STEP_US)
-    expected = 200_000 * math.exp(-BITS_PER_QP * offset)
+    expected = 80_000 * math.exp(-BITS_PER_QP * offset)
     assert expected <= 1.02 * IRAP_SHARE_S * RATE
 
 
