@@ -155,11 +155,40 @@ async def test_a_player_that_never_connects_leaves_its_place(
             assert response.status == 201
         await player.connection.close()
         for _ in range(100):
-            if not served.whep._sessions:
+            if served.figures.snapshot()["watchers"] == 0:  # closed, as the last thing
                 break
             await asyncio.sleep(0.05)
         assert not served.whep._sessions
         assert served.figures.snapshot()["watchers"] == 0
+
+
+async def test_a_session_that_is_being_ended_is_not_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = []
+
+    async def slowly(peer: live_peer.LivePeer) -> None:
+        await asyncio.sleep(0.2)
+        await close(peer)
+        closed.append(peer)
+
+    close = live_peer.LivePeer.close
+    monkeypatch.setattr(live_peer.LivePeer, "close", slowly)
+    monkeypatch.setattr(live_peer, "CONNECT_TIMEOUT_S", 0.05)
+    async with site() as served:
+        player = Player()
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{served.url}/whep", data=await player.offer(), headers=SDP) as response,
+        ):
+            assert response.status == 201
+        await player.connection.close()
+        for _ in range(500):
+            if not served.whep._sessions:
+                break
+            await asyncio.sleep(0.01)
+        await served.whep.stop()
+        assert len(closed) == 1
 
 
 async def test_nothing_is_received_from_a_player() -> None:
