@@ -142,18 +142,23 @@ async def test_one_player_more_than_there_are_places_is_told_to_come_again(
             await player.connection.close()
 
 
+async def join_and_go(url: str) -> None:
+    """A player that gets an answer and never connects."""
+    player = Player()
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{url}/whep", data=await player.offer(), headers=SDP) as response,
+    ):
+        assert response.status == 201
+    await player.connection.close()
+
+
 async def test_a_player_that_never_connects_leaves_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live_peer, "CONNECT_TIMEOUT_S", 0.1)
     async with site() as served:
-        player = Player()
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"{served.url}/whep", data=await player.offer(), headers=SDP) as response,
-        ):
-            assert response.status == 201
-        await player.connection.close()
+        await join_and_go(served.url)
         for _ in range(100):
             if served.figures.snapshot()["watchers"] == 0:  # closed, as the last thing
                 break
@@ -176,13 +181,7 @@ async def test_a_session_that_is_being_ended_is_not_cut_off(
     monkeypatch.setattr(live_peer.LivePeer, "close", slowly)
     monkeypatch.setattr(live_peer, "CONNECT_TIMEOUT_S", 0.05)
     async with site() as served:
-        player = Player()
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"{served.url}/whep", data=await player.offer(), headers=SDP) as response,
-        ):
-            assert response.status == 201
-        await player.connection.close()
+        await join_and_go(served.url)
         for _ in range(500):
             if not served.whep._sessions:
                 break
