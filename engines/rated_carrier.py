@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from engines.carrier import CASCADE, CarrierEncoder, CodedPicture
 from engines.frame import Planes
-from engines.rate_control import FIRST_IRAP_SHARE_S, RateControl
+from engines.rate_control import RateControl
 
 BASE_QP = 36  # of the open encoder; offsets count from here
 QP_LOW, QP_HIGH = 12.0, 51.0
+FIRST_IRAP_SHARE_S = 0.25  # of the rate: nothing is shown before it
 FIRST_QP = 37.0  # of an IRAP of FIRST_BITS a pixel, on hard pictures
 FIRST_BITS = 0.35
 CARRIED_SHARE = 0.6  # of an offset that shows in x265's mean QP, before it was seen

@@ -144,7 +144,7 @@ class LatentBuffer:
         for lane in waiting:
             kind, dropped = _kind(lane.newest), 0
             budget_us: float = self._budget_us
-            if self._pace(kind).load > 1:
+            if self._is_overloaded(kind):
                 others = [self._cost_us(_kind(other.oldest)) for other in waiting if other != lane]
                 turn_us = max(others, default=0.0)  # it could not be helped meanwhile
                 budget_us = min(budget_us, OVERLOADED_BUDGET_US + turn_us)
@@ -167,11 +167,14 @@ class LatentBuffer:
         if not cost_us:
             return 1 if others_wait else self._batch_max
         left_us = self._budget_us - (now_us - turn.oldest.arrived_us)
-        if self._pace(kind).load > 1:
+        if self._is_overloaded(kind):
             left_us = min(left_us, OVERLOADED_BATCH_US)
         if others_wait:
             left_us = min(left_us, TURN_US)
         return max(1, min(self._batch_max, int(left_us / cost_us)))
+
+    def _is_overloaded(self, kind: _Kind) -> bool:
+        return self._pace(kind).load > 1
 
     def _cost_us(self, kind: _Kind) -> float:
         costs = self._costs_us.get(kind)

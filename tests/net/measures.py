@@ -180,9 +180,9 @@ def _phases(evidence: Evidence) -> list[tuple[float, float | None, Span]]:
     before = float("inf")
     phases = evidence.schedule.phases
     for number, phase in enumerate(phases, 1):
-        end_us = min(start_us + round(phase.duration_s * 1e6), evidence.window.end_us)
-        if number == len(phases):
-            end_us = evidence.window.end_us
+        end_us = evidence.window.end_us
+        if number < len(phases):
+            end_us = min(end_us, start_us + round(phase.duration_s * 1e6))
         capacity = phase.knobs.capacity_kbps
         if end_us > start_us:
             found.append((before, capacity, Span(start_us, end_us)))

@@ -121,8 +121,8 @@ def test_a_link_that_stays_as_it_is_counts_to_the_end_of_the_window() -> None:
     for index in range(4000):  # 5 ms apart: 100 kbit/s, and twice as much from 10 s on
         now_us = START_US + index * 5000
         waits_us = 10_000 if index < 2000 else 50_000
-        size = 125 if index >= 2000 else 62.5
-        flow.add(round(size) - HEADER_BYTES, now_us, Passage((now_us,), waits_us, 1))
+        size = 62 if index < 2000 else 125
+        flow.add(size - HEADER_BYTES, now_us, Passage((now_us,), waits_us, 1))
     schedule = Schedule.steady(Knobs(capacity_kbps=250))
     result = measure(evidence([], 20.0, up=flow, schedule=schedule))
     assert result.capacity_used_percent == pytest.approx(80, rel=0.05)

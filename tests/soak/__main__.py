@@ -20,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benches import BenchError
-from tests.net.peers import Stream
+from tests.net.peers import DencPeer, Stream
 from tests.soak import overload
 from tests.soak.plan import Plan
 from tests.soak.plot import plot
@@ -97,7 +97,7 @@ async def _run(
         folder=arguments.out / "logs" / name,
         stream=Stream(width, height, arguments.fps),
         bitrate_bps=BITRATE_BPS if factor is None else overload.BITRATE_BPS,
-        engine=arguments.engine,
+        peer=DencPeer(engine=arguments.engine),
         seed=arguments.seed,
         tell=tell,
     )

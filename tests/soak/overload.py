@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,7 +17,7 @@ from tests.net.place import HERE
 from tests.net.shown import ShownPicture
 from tests.soak.plan import Plan
 from tests.soak.report import Result
-from tests.soak.sample import Sample, figures_of, parse
+from tests.soak.sample import Sample, figures_of, parse, watch
 from tests.soak.trend import trend
 from tests.soak.verdict import MET, MISSED, Line, of_trend
 
@@ -38,34 +37,29 @@ async def overload(factor: float, seconds: float, plan: Plan) -> Result:
     there is one core alone, or nothing is restored."""
     samples: dict[str, list[Sample]] = {STREAMER: [], VIEWER: []}
     waits: list[Mapping[str, float]] = []
-    error, dropped = "", 0
-    peer = _apart(plan.engine)
+    dropped = 0
+    peer = _apart(plan.peer)
     calm = replace(plan.stream, fps=CALM_FPS)
-    async with replace(plan, stream=calm).running(BASE, peer) as (ends, _):
+    async with replace(plan, peer=peer, stream=calm).running(BASE) as (ends, _):
         await asyncio.sleep(CALM_S)
-        figures = await figures_of(ends.figures_ports[VIEWER])
-        if figures is None or "restore_ms" not in figures:
-            raise BenchError(f"{plan.engine} restored nothing in {CALM_S:g} s: see {plan.folder}")
-        restore_ms = figures["restore_ms"]["p50"]
+        calmly = await figures_of(ends.figures_ports[VIEWER])
+        if calmly is None or "restore_ms" not in calmly:
+            raise BenchError(f"{peer.engine} restored nothing in {CALM_S:g} s: see {plan.folder}")
+        restore_ms = calmly["restore_ms"]["p50"]
     fast = replace(plan.stream, fps=round(1000 * factor / restore_ms, 2))
-    async with replace(plan, stream=fast).running(BASE, peer) as (ends, _):
-        begin = told = time.monotonic()
-        while not error and (at := time.monotonic() - begin) < seconds + WARM_UP_S:
-            for end, port in ends.figures_ports.items():
-                if (figures := await figures_of(port)) is not None:
-                    samples[end].append(parse(figures, at))
-                    if end == VIEWER and at > WARM_UP_S:
-                        waits.append(figures["wait_ms"])
-                        dropped = figures.get("frames_dropped", 0)
-            await asyncio.sleep(STEP_S)
-            plan.tell(time.monotonic() - told)
-            told = time.monotonic()
-            error = ends.exit_reason()
+    async with replace(plan, peer=peer, stream=fast).running(BASE) as (ends, _):
+        async for at, told in watch(ends, seconds + WARM_UP_S, STEP_S, plan.tell):
+            for end, figures in told.items():
+                samples[end].append(parse(figures, at))
+                if end == VIEWER and at > WARM_UP_S:
+                    waits.append(figures["wait_ms"])
+                    dropped = figures.get("frames_dropped", 0)
+        error = ends.exit_reason()
         shown = peer.shown(plan.folder)
     return Result(
         f"overload-{factor:g}",
         f"Restoring takes {restore_ms:.0f} ms on one core, pictures come {factor:g} times as fast: "
-        f"{fast.size} at {fast.fps:g} frames/s, engine {plan.engine}.",
+        f"{fast.size} at {fast.fps:g} frames/s, engine {peer.engine}.",
         "s",
         WARM_UP_S,
         samples,
@@ -99,12 +93,10 @@ def verdicts(
     return [*told, Line("longest wait for restoration", f"<= {WAIT_MAX_MS:g} ms", result, verdict)]
 
 
-def _apart(engine: str) -> DencPeer:
+def _apart(peer: DencPeer) -> DencPeer:
     """Each end on a core of its own, so that neither has the other's time."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchError("an overload takes two cores, one for each end")
     ours, theirs = (("taskset", "-c", str(core)) for core in cores[:2])
-    return DencPeer(
-        engine=engine, scale=SCALE, place=replace(HERE, run_sender=ours, run_receiver=theirs)
-    )
+    return replace(peer, scale=SCALE, place=replace(HERE, run_sender=ours, run_receiver=theirs))

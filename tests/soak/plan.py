@@ -20,18 +20,16 @@ class Plan:
     folder: Path  # for logs
     stream: Stream
     bitrate_bps: int
-    engine: str  # of both ends
+    peer: DencPeer
     seed: int  # of the link's chance
     tell: Callable[[float], object]
 
-    def running(
-        self, knobs: Knobs, peer: DencPeer | None = None
-    ) -> AbstractAsyncContextManager[tuple[Ends, EmulatedLink]]:
-        """Both ends over such a link; `peer`: run in another way than as they are."""
+    def running(self, knobs: Knobs) -> AbstractAsyncContextManager[tuple[Ends, EmulatedLink]]:
+        """Both ends over such a link."""
         return running(
             self.folder,
             knobs,
-            peer=peer or DencPeer(engine=self.engine),
+            peer=self.peer,
             stream=self.stream,
             bitrate_bps=self.bitrate_bps,
             seed=self.seed,

@@ -42,6 +42,6 @@ async def reconnect_often(kind: str, times: int, plan: Plan) -> Result:
         DARK: "The link is dark until both ends gave the session up: what both keep.",
     }
     return Result(
-        f"reconnects-{kind}", f"{about[kind]} Engine {plan.engine}.", "reconnects", times * WARM_UP,
-        samples, reconnects, lines, error,
+        f"reconnects-{kind}", f"{about[kind]} Engine {plan.peer.engine}.",
+        "reconnects", times * WARM_UP, samples, reconnects, lines, error,
     )  # fmt: skip

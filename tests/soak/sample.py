@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+from tests.net.ends import Ends
 from tests.net.place import LOCALHOST
 
 TIMEOUT_S = 5.0
@@ -26,6 +28,20 @@ class Sample:
     tasks: float
     frames: int  # shown by the viewer, sent by the streamer
     latency_ms: float | None = None  # p95 of the last minute; the viewer's
+
+
+async def watch(
+    ends: Ends, seconds: float, step_s: float, tell: Callable[[float], object]
+) -> AsyncIterator[tuple[float, Mapping[str, Mapping[str, Any]]]]:
+    """Seconds from the beginning, and the figures of each end that answers; until the time is over
+    or an end is gone. `tell` gets the seconds that passed since it was told last."""
+    begin = told = time.monotonic()
+    while not ends.exit_reason() and (at := time.monotonic() - begin) < seconds:
+        asked = {end: await figures_of(port) for end, port in ends.figures_ports.items()}
+        yield at, {end: figures for end, figures in asked.items() if figures is not None}
+        await asyncio.sleep(step_s)
+        tell(time.monotonic() - told)
+        told = time.monotonic()
 
 
 async def look(port: int, at: float) -> Sample | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +11,7 @@ from tests.net.matrix import BASE
 from tests.net.peers import Stream
 from tests.soak.plan import Plan
 from tests.soak.report import Result
-from tests.soak.sample import Sample, figures_of, parse
+from tests.soak.sample import Sample, parse, watch
 from tests.soak.verdict import HOUR_S, MEMORY_MIB_PER_HOUR, Line, of_growth, of_reconnects
 from viewer.latency import STAGE_FIGURES
 
@@ -32,23 +30,17 @@ async def soak(seconds: float, loss_percent: float, plan: Plan) -> Result:
     step_s = max(1.0, seconds / SAMPLES)
     samples: dict[str, list[Sample]] = {STREAMER: [], VIEWER: []}
     reconnects: list[Reconnect] = []
-    error = ""
     newest: dict[str, Mapping[str, Any]] = {}
     async with plan.running(knobs) as (ends, link):
-        begin = told = time.monotonic()
         next_reconnect_s = every_s
-        while not error and (at := time.monotonic() - begin) < seconds:
-            for end, port in ends.figures_ports.items():
-                if (figures := await figures_of(port)) is not None:
-                    newest[end] = figures
-                    samples[end].append(parse(figures, at))
+        async for at, told in watch(ends, seconds, step_s, plan.tell):
+            for end, figures in told.items():
+                newest[end] = figures
+                samples[end].append(parse(figures, at))
             if at >= next_reconnect_s:
                 reconnects.append(await darken(ends, link, knobs))
                 next_reconnect_s += every_s
-            await asyncio.sleep(step_s)
-            plan.tell(time.monotonic() - told)
-            told = time.monotonic()
-            error = ends.exit_reason()
+        error = ends.exit_reason()
     lines = of_growth(samples, warm_up_s, HOUR_S, MEMORY_MIB_PER_HOUR, "an hour")
     lines += of_reconnects(reconnects)
     lines += _pictures(samples[VIEWER])
@@ -56,7 +48,7 @@ async def soak(seconds: float, loss_percent: float, plan: Plan) -> Result:
     return Result(
         "soak",
         f"{seconds / HOUR_S:.2f} h, {loss_percent:g}% of loss both ways, round trip 100 ms, "
-        f"{plan.stream.size} at {plan.stream.fps:g} frames/s, engine {plan.engine}; "
+        f"{plan.stream.size} at {plan.stream.fps:g} frames/s, engine {plan.peer.engine}; "
         f"{len(reconnects)} reconnects.",
         "s",
         warm_up_s,

@@ -94,6 +94,10 @@ class LivePeer:
         """Until the peer is gone, or could not be reached in time."""
         await self._over.wait()
 
+    def leave(self) -> None:
+        """Lets `wait_over` return; whoever waits there closes."""
+        self._over.set()
+
     async def close(self) -> None:
         self._watching.cancel()
         await self._connection.close()

@@ -48,7 +48,8 @@ class Whep:
 
     async def stop(self) -> None:
         """Ends every session; one that is being ended already is waited for, not cut off."""
-        await asyncio.gather(*(self._end(secret) for secret in list(self._sessions)))
+        for peer in self._sessions.values():
+            peer.leave()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _post(self, request: web.Request) -> web.Response:
